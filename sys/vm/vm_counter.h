@@ -1,0 +1,43 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Counters: one set a CPU, written by that CPU alone, summed on reading.
+ */
+
+#ifndef _VM_VM_COUNTER_H_
+#define	_VM_VM_COUNTER_H_
+
+#include <stdint.h>
+
+enum vm_counter {
+	VM_COUNT_ALLOC,		/* single pages allocated */
+	VM_COUNT_FREE,		/* single pages freed */
+	VM_COUNT_REFILL,	/* frames moved map -> queue */
+	VM_COUNT_SPILL,		/* frames moved queue -> map */
+	VM_COUNT_STEAL,		/* frames taken back from queues on demand */
+	VM_COUNT_STALE,		/* queue entries dropped: taken back before */
+	VM_COUNT_RUN_ALLOC,	/* constrained requests served */
+	VM_COUNT_RUN_FREE,	/* runs freed */
+	VM_COUNT_RUN_NOMEM,	/* constrained requests failed: ENOMEM */
+	VM_COUNT_RUN_FBIG,	/* ... EFBIG */
+	VM_COUNT_RUN_INVAL,	/* ... EINVAL */
+	VM_COUNT_BAD_INVAL,	/* frees refused: not a start, not managed */
+	VM_COUNT_BAD_ALREADY,	/* ... already free */
+	VM_COUNT_BAD_MSGSIZE,	/* ... wrong size */
+	VM_NCOUNTER
+};
+
+/*
+ * vm_counter_sum: the sum over all CPUs.  A snapshot without a lock: each
+ * counter is exact, two of them need not be of the same moment.
+ */
+uint64_t	vm_counter_sum(enum vm_counter c);
+
+/* vm_counter_name: "alloc", "free", ... as extstat(8) prints it. */
+const char	*vm_counter_name(enum vm_counter c);
+
+#endif /* !_VM_VM_COUNTER_H_ */
