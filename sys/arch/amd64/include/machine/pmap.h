@@ -1,0 +1,68 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Where things lie in the kernel's address space.
+ *
+ *	ffff800000000000  direct map: physical address 0 and up, cached
+ *	ffffffff80000000  the kernel's image: physical address 0 and up
+ *	ffffffffc0000000  device mappings, uncached
+ */
+
+#ifndef _MACHINE_PMAP_H_
+#define	_MACHINE_PMAP_H_
+
+#define	PMAP_DIRECT	0xffff800000000000
+#define	PMAP_DIRECT_SIZE 0x0000400000000000	/* at most: 64 TiB */
+#define	PMAP_KERNBASE	0xffffffff80000000
+#define	PMAP_KERNSIZE	0x0000000040000000	/* 1 GiB */
+#define	PMAP_DEVICE	0xffffffffc0000000
+
+#define	PMAP_BOOTED	0x0000000100000000	/* the direct map that the boot
+						   code makes: 4 GiB */
+
+#ifndef __ASSEMBLER__
+#include <vm/vm_types.h>
+
+/*
+ * pmap_phystov: the address of physical memory in the direct map.  The
+ * caller knows that it lies in the part that is mapped: below 4 GiB, or RAM.
+ */
+static inline void *
+pmap_phystov(paddr_t pa)
+{
+
+	return ((void *)(PMAP_DIRECT + pa));
+}
+
+/*
+ * pmap_vtophys: the physical address of an object in the kernel's image or
+ * in the direct map.  Not for device mappings.
+ */
+paddr_t	pmap_vtophys(const void *va);
+
+/*
+ * pmap_mapdev: map the registers of a device, uncached; neither pa nor size
+ * need be page-aligned.  Such a mapping is never undone.
+ * => NULL: the window for device mappings is full, or the range wraps.
+ */
+void	*pmap_mapdev(paddr_t pa, psize_t size);
+
+/*
+ * pmap_bootstrap: give all usable memory above 4 GiB a direct mapping.
+ * => after vm_bootstrap_start(), before vm_physseg_init(), on one CPU.
+ * => 0; ENOMEM: no memory below 4 GiB for page tables.
+ */
+int	pmap_bootstrap(void);
+
+/*
+ * pmap_mapped: does [pa, pa + size) have a direct mapping, all of it?
+ */
+bool	pmap_mapped(paddr_t pa, psize_t size);
+
+#endif /* !__ASSEMBLER__ */
+
+#endif /* !_MACHINE_PMAP_H_ */

@@ -1,0 +1,40 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Devices of the reference kernel: what a driver shows of itself.
+ */
+
+#ifndef _SYS_DEVICE_H_
+#define	_SYS_DEVICE_H_
+
+/*
+ * dd_name: as printed and as in the option require=NAME, e.g. "fdc".
+ * dd_attach: look for the device and make it ready; prints one line that
+ * describes it.  => 0; ENXIO: there is none (nothing is printed); another
+ * error number: it is there but does not work (the driver says why).
+ * dd_job: do what the device is in the reference kernel for: get memory
+ * through bus_dma(9), move data, check it, give the memory back.  Prints one
+ * line with the result.  => 0, or an error number.  Called only after
+ * dd_attach() returned 0; may be called more than once.
+ */
+struct device_driver {
+	const char	*dd_name;
+	int		(*dd_attach)(void);
+	int		(*dd_job)(void);
+};
+
+/* Each driver defines one, NAME_driver. */
+extern const struct device_driver fdc_driver;	/* sys/dev/isa/fdc.c */
+extern const struct device_driver edu_driver;	/* sys/dev/pci/edu.c */
+
+/*
+ * The drivers of a port, in the order in which they are probed; ends with
+ * NULL.  Defined once a port.
+ */
+extern const struct device_driver *const device_drivers[];
+
+#endif /* !_SYS_DEVICE_H_ */
