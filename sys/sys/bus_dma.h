@@ -1,0 +1,202 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Memory for devices, and the addresses by which they reach it: bus_dma(9).
+ *
+ * The names, the order of arguments and the meaning are NetBSD's, so that
+ * drivers move over with their DMA code unchanged.  What differs is what
+ * NetBSD leaves undefined (bad arguments get an error here), and the tags at
+ * the root, which NetBSD leaves to each port: see bus_dmatag_create().
+ *
+ * All constraints are on addresses as the device sees them.  No port has an
+ * I/O MMU, so these are physical addresses.
+ */
+
+#ifndef _SYS_BUS_DMA_H_
+#define	_SYS_BUS_DMA_H_
+
+#include <vm/vm_types.h>
+
+typedef uint64_t	bus_addr_t;	/* address on the bus, bytes */
+typedef uint64_t	bus_size_t;
+
+struct bus_dma_tag;			/* opaque */
+struct proc;				/* always NULL: kernel memory only */
+
+typedef struct bus_dma_tag *bus_dma_tag_t;
+
+typedef struct bus_dma_segment {
+	bus_addr_t	ds_addr;
+	bus_size_t	ds_len;
+} bus_dma_segment_t;
+
+/*
+ * A map.  Members without an underscore are for drivers to read;
+ * dm_maxsegsz may also be lowered before a load.
+ */
+struct bus_dmamap {
+	bus_size_t	dm_maxsegsz;	/* most bytes of a segment */
+	bus_size_t	dm_mapsize;	/* bytes loaded; 0: not loaded */
+	int		dm_nsegs;	/* segments of the loaded mapping */
+	bus_dma_segment_t *dm_segs;
+
+	uint32_t	_dm_magic;
+	int		_dm_segcnt;	/* room in dm_segs */
+	bus_size_t	_dm_size;	/* most bytes of a mapping */
+	bus_size_t	_dm_maxmaxsegsz; /* dm_maxsegsz as created */
+	bus_size_t	_dm_boundary;
+	bus_dma_tag_t	_dm_tag;
+	paddr_t		_dm_paddr;	/* where this structure lies */
+	psize_t		_dm_psize;	/* and the pages it takes */
+};
+
+typedef struct bus_dmamap *bus_dmamap_t;
+
+/* Flags; the values are NetBSD's. */
+#define	BUS_DMA_WAITOK		0x000	/* may sleep (the default!) */
+#define	BUS_DMA_NOWAIT		0x001	/* may not sleep */
+#define	BUS_DMA_ALLOCNOW	0x002	/* always so: a load never allocates */
+#define	BUS_DMA_COHERENT	0x004	/* hint; all memory is coherent */
+#define	BUS_DMA_STREAMING	0x008	/* hint, ignored */
+#define	BUS_DMA_BUS1		0x010	/* placeholders, ignored */
+#define	BUS_DMA_BUS2		0x020
+#define	BUS_DMA_BUS3		0x040
+#define	BUS_DMA_BUS4		0x080
+#define	BUS_DMA_READ		0x100	/* hint: device -> memory only */
+#define	BUS_DMA_WRITE		0x200	/* hint: memory -> device only */
+#define	BUS_DMA_NOCACHE		0x400	/* hint, ignored */
+#define	BUS_DMA_PREFETCHABLE	0x800	/* hint, ignored */
+#define	BUS_DMA_FLAGS		0xfff	/* all of them */
+
+/* Operations of bus_dmamap_sync(), as seen from memory. */
+#define	BUS_DMASYNC_PREREAD	0x01	/* before the device writes memory */
+#define	BUS_DMASYNC_POSTREAD	0x02	/* after it did */
+#define	BUS_DMASYNC_PREWRITE	0x04	/* before the device reads memory */
+#define	BUS_DMASYNC_POSTWRITE	0x08	/* after it did */
+
+/* The largest address of a window without an upper limit. */
+#define	BUS_ADDR_MAX		UINT64_MAX
+
+/*
+ * Tags: a window of addresses that a device reaches, and whose memory it is.
+ * Both ends of the window are inclusive.
+ *
+ * bus_dmatag_create: a tag in the name of a device, which becomes the owner
+ * tag of its memory.  The window is cut to that of parent, which may be NULL:
+ * all addresses.
+ * bus_dmatag_subregion: the same under the parent's name.
+ * bus_dmatag_destroy: the tag ends; maps made with it stay valid, and so do
+ * its children.
+ * => 0; EINVAL: min_addr > max_addr, nothing left of the window, no name, or
+ *    unknown flags; ENOMEM: BUS_DMA_NTAGS tags exist.
+ */
+#define	BUS_DMA_NTAGS	64
+int	bus_dmatag_create(bus_dma_tag_t parent, const char *name,
+	    bus_addr_t min_addr, bus_addr_t max_addr, bus_dma_tag_t *newtag,
+	    int flags);
+int	bus_dmatag_subregion(bus_dma_tag_t tag, bus_addr_t min_addr,
+	    bus_addr_t max_addr, bus_dma_tag_t *newtag, int flags);
+void	bus_dmatag_destroy(bus_dma_tag_t tag);
+
+/*
+ * bus_dmamem_alloc: size bytes, in whole pages, in at most nsegs segments, as
+ * few as possible, each in the tag's window, aligned, and not crossing a
+ * multiple of boundary (0: no such limit).  The contents are undefined.
+ * => an alignment below the page is rounded up to it; alignment and boundary
+ *    are powers of two.
+ * => at most BUS_DMA_MEM_NSEGS segments are used, whatever nsegs says.
+ * => 0; EINVAL: malformed: size 0 or so large that it wraps, alignment or
+ *    boundary not a power of two, boundary smaller than a page or (with one
+ *    segment) than size, nsegs < 1, unknown flags; ENOMEM: no such memory;
+ *    EFBIG: there is, but not in so few segments.  On an error *rsegs is 0.
+ * => sleeps until there is memory unless BUS_DMA_NOWAIT is given.
+ *
+ * bus_dmamem_explain: print on the console, in one line that begins with the
+ * name of the tag, why that request fails.  A diagnosis, slow.
+ *
+ * bus_dmamem_free: free what bus_dmamem_alloc() gave, by the same segments.
+ * A segment that was not is refused by the page allocator, which says so.
+ */
+#define	BUS_DMA_MEM_NSEGS	64
+int	bus_dmamem_alloc(bus_dma_tag_t tag, bus_size_t size,
+	    bus_size_t alignment, bus_size_t boundary, bus_dma_segment_t *segs,
+	    int nsegs, int *rsegs, int flags);
+void	bus_dmamem_explain(bus_dma_tag_t tag, bus_size_t size,
+	    bus_size_t alignment, bus_size_t boundary);
+void	bus_dmamem_free(bus_dma_tag_t tag, bus_dma_segment_t *segs,
+	    int nsegs);
+
+/*
+ * bus_dmamem_map: kernel virtual addresses of the first size bytes of memory
+ * from bus_dmamem_alloc().
+ * => 0; EINVAL: size 0 or more than the segments have, nsegs < 1, unknown
+ *    flags; ENOMEM: the kernel has no contiguous addresses for it: several
+ *    segments are mapped only where the direct map of physical memory puts
+ *    one behind the other.
+ * bus_dmamem_unmap: ends that; the addresses are not to be used any more.
+ */
+int	bus_dmamem_map(bus_dma_tag_t tag, bus_dma_segment_t *segs, int nsegs,
+	    size_t size, void **kvap, int flags);
+void	bus_dmamem_unmap(bus_dma_tag_t tag, void *kva, size_t size);
+
+/*
+ * bus_dmamap_create: a map for transfers of at most size bytes in at most
+ * nsegments segments of at most maxsegsz bytes, none of which crosses a
+ * multiple of boundary (0: no such limit).
+ * => 0; EINVAL: size, nsegments or maxsegsz not positive, boundary not a
+ *    power of two, unknown flags; ENOMEM: no memory for the map itself.
+ * bus_dmamap_destroy: unloads and frees it.
+ */
+int	bus_dmamap_create(bus_dma_tag_t tag, bus_size_t size, int nsegments,
+	    bus_size_t maxsegsz, bus_size_t boundary, int flags,
+	    bus_dmamap_t *dmamp);
+void	bus_dmamap_destroy(bus_dma_tag_t tag, bus_dmamap_t dmam);
+
+/*
+ * bus_dmamap_load: make the segments of a buffer in kernel memory.
+ * bus_dmamap_load_raw: of the first size bytes of memory from
+ * bus_dmamem_alloc().
+ * => segments that touch are joined, segments are split at boundary and at
+ *    dm_maxsegsz; there are as few as that allows.
+ * => 0; EINVAL: size 0 or larger than the map or the segments, the buffer
+ *    wraps, p not NULL, dm_maxsegsz 0 or raised, unknown flags; EBUSY: the
+ *    map is loaded; EFBIG: more segments than the map has; ENOMEM: a part
+ *    lies outside the tag's window and there is no bounce buffer for it
+ *    (there are none at all).  On an error the map is as before.
+ * => never sleeps, never allocates.
+ * bus_dmamap_unload: the map is empty again; dm_maxsegsz is as created.
+ */
+int	bus_dmamap_load(bus_dma_tag_t tag, bus_dmamap_t dmam, void *buf,
+	    bus_size_t buflen, struct proc *p, int flags);
+int	bus_dmamap_load_raw(bus_dma_tag_t tag, bus_dmamap_t dmam,
+	    bus_dma_segment_t *segs, int nsegs, bus_size_t size, int flags);
+void	bus_dmamap_unload(bus_dma_tag_t tag, bus_dmamap_t dmam);
+
+/*
+ * bus_dmamap_sync: [offset, offset + len) of the mapping passes from the CPU
+ * to the device (PRE) or back (POST).
+ * => a range outside the mapping, no operation, an unknown one, or PRE mixed
+ *    with POST is a driver's bug: one line on the console says so, and the
+ *    barrier takes place all the same.
+ */
+void	bus_dmamap_sync(bus_dma_tag_t tag, bus_dmamap_t dmam,
+	    bus_addr_t offset, bus_size_t len, int ops);
+
+/*
+ * bus_dma_check: may a device with this tag be given this segment?
+ * => alignment of ds_addr in bytes (1: any), boundary and maxsegsz 0: none.
+ * => NULL, or what is wrong in a few words (static string).
+ */
+const char *bus_dma_check(bus_dma_tag_t tag, const bus_dma_segment_t *seg,
+	    bus_size_t alignment, bus_size_t boundary, bus_size_t maxsegsz);
+
+/*
+ * bus_dma_usage: how many tags and maps exist, to find leaks.
+ */
+void	bus_dma_usage(unsigned *tags, unsigned *maps);
+
+#endif /* !_SYS_BUS_DMA_H_ */
