@@ -1,0 +1,25 @@
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+.include "share/mk/extant.init.mk"
+
+SUBDIR=		sys usr.sbin tests
+SUBDIR_AFTER.usr.sbin=	sys
+SUBDIR_AFTER.tests=	sys usr.sbin
+
+test: .PHONY .MAKE all
+	@${RUNTESTS} ${TESTS}
+
+# Boots the reference kernel and prints the extents of its memory.
+run: .PHONY .MAKE
+	@cd ${SRCTOP}/sys && ${.MAKE} all
+	@cd ${SRCTOP}/usr.sbin && ${.MAKE} all
+	@EXTANT_KERNEL=${OBJTOP}/sys/arch/amd64/extant \
+	    EXTANT_EXTSTAT=${OBJTOP}/usr.sbin/extstat/extstat \
+	    OBJDIR=${OBJTOP}/sys/arch/amd64 \
+	    sh ${SRCTOP}/sys/arch/amd64/run.sh
+
+.include <extant.subdir.mk>

@@ -1,0 +1,57 @@
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+#
+# Compiles SRCS into OBJS.  A name without a slash is a file of this directory,
+# one with a slash counts from the top of the tree; all base names differ.
+#
+#	SRCS		sources, .c and .S
+#	CPPFLAGS_DIR	flags of the preprocessor of this directory
+#	COMPILE_CC	compiler
+#	COMPILE_FLAGS	its flags; CFLAGS.file.c: more for that file
+#
+# The compiler writes the headers that each object depends on beside it.  The
+# flags stand in a file that every object depends on, so that another choice of
+# compiler or flags compiles again.
+#
+
+COMPILE_CC?=	${CC}
+COMPILE_FLAGS?=	-std=gnu11 ${WARNINGS} ${WERROR} ${COPTS} ${SANFLAGS}
+_COMPILE=	${COMPILE_CC} ${COMPILE_FLAGS} \
+		-fmacro-prefix-map=${SRCTOP}/= ${CPPFLAGS_DIR}
+
+_FLAGSFILE=	${.OBJDIR}/.flags
+_flags!=	printf '%s\n' ${_COMPILE:Q}\ ${LDFLAGS_DIR:Q} >.flags.$$$$; \
+		if cmp -s .flags.$$$$ .flags; then rm -f .flags.$$$$; else \
+		mv -f .flags.$$$$ .flags; fi; echo
+
+# A source that does not exist yet is left out.
+_present=
+.for _s in ${SRCS}
+.if exists(${SRCTOP}/${_s}) || exists(${.CURDIR}/${_s})
+_present+=	${_s}
+.endif
+.endfor
+SRCS:=		${_present}
+
+OBJS=
+.for _s in ${SRCS:O:u}
+OBJS+=		${_s:T:R}.o
+.if ${_s:M*/*} != ""
+${_s:T:R}.o: ${SRCTOP}/${_s} ${_FLAGSFILE}
+	@echo "cc ${_s}"
+	@${_COMPILE} ${CFLAGS.${_s:T}} -MMD -MP -MT ${.TARGET} \
+	    -MF ${.TARGET:R}.d -c -o ${.TARGET} ${SRCTOP}/${_s}
+.else
+${_s:T:R}.o: ${.CURDIR}/${_s} ${_FLAGSFILE}
+	@echo "cc ${RELDIR}/${_s}"
+	@${_COMPILE} ${CFLAGS.${_s:T}} -MMD -MP -MT ${.TARGET} \
+	    -MF ${.TARGET:R}.d -c -o ${.TARGET} ${.CURDIR}/${_s}
+.endif
+.if exists(${.OBJDIR}/${_s:T:R}.d)
+.include "${.OBJDIR}/${_s:T:R}.d"
+.endif
+.endfor
