@@ -1,0 +1,79 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * PCI configuration space of a PC, as firmware left it.
+ */
+
+#ifndef _DEV_PCI_PCI_H_
+#define	_DEV_PCI_PCI_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vm/vm_types.h>
+
+/* A function of a device. */
+struct pci_func {
+	uint8_t		pf_bus;
+	uint8_t		pf_dev;		/* 0 to 31 */
+	uint8_t		pf_func;	/* 0 to 7 */
+};
+
+/*
+ * Registers of the configuration header: PCI Local Bus Specification 3.0,
+ * section 6.1, figure 6-1; of bridges: PCI-to-PCI Bridge Architecture
+ * Specification 1.2, section 3.2.
+ */
+#define	PCI_ID			0x00	/* vendor, device << 16 */
+#define	PCI_COMMAND		0x04	/* command, status << 16 */
+#define	 PCI_COMMAND_IO		0x0001
+#define	 PCI_COMMAND_MEM	0x0002
+#define	 PCI_COMMAND_MASTER	0x0004
+#define	PCI_CLASS		0x08	/* revision, class << 8 */
+#define	PCI_HEADER		0x0c	/* header type << 16 */
+#define	PCI_BAR(i)		(0x10 + 4 * (i))
+#define	PCI_NBAR		6	/* header type 0 */
+#define	PCI_BRIDGE_BUSES	0x18	/* header type 1: primary bus,
+					   secondary << 8 */
+
+/* A base address register: what it decodes. */
+struct pci_bar {
+	uint64_t	pb_base;
+	uint64_t	pb_size;
+	bool		pb_io;		/* ports, not memory */
+};
+
+/*
+ * pci_present: does the machine have configuration mechanism #1?
+ * pci_read, pci_write: 32 bits of configuration space; reg is a multiple of
+ * 4 below 256.  What is not there reads as all ones.
+ */
+bool	pci_present(void);
+uint32_t pci_read(const struct pci_func *, unsigned reg);
+void	pci_write(const struct pci_func *, unsigned reg, uint32_t value);
+
+/*
+ * pci_find: the first function with these identifiers, on the first bus or
+ * behind its bridges.  => false: there is none.
+ */
+bool	pci_find(uint16_t vendor, uint16_t device, struct pci_func *);
+
+/*
+ * pci_bar_read: what base address register i decodes.  The device does not
+ * decode anything for a moment.
+ * => 0; EINVAL: no such register; ENXIO: it is not implemented; EIO: the
+ *    firmware gave it no address.
+ */
+int	pci_bar_read(const struct pci_func *, unsigned i, struct pci_bar *);
+
+/*
+ * pci_enable, pci_disable: set or clear PCI_COMMAND_* bits.
+ */
+void	pci_enable(const struct pci_func *, uint16_t bits);
+void	pci_disable(const struct pci_func *, uint16_t bits);
+
+#endif /* !_DEV_PCI_PCI_H_ */
