@@ -16,10 +16,14 @@ test: .PHONY .MAKE all
 # Boots the reference kernel and prints the extents of its memory.
 run: .PHONY .MAKE
 	@cd ${SRCTOP}/sys && ${.MAKE} all
-	@cd ${SRCTOP}/usr.sbin && ${.MAKE} all
+	@cd ${SRCTOP}/usr.sbin && ${.MAKE} _DEPS_DONE=yes all
 	@EXTANT_KERNEL=${OBJTOP}/sys/arch/amd64/extant \
 	    EXTANT_EXTSTAT=${OBJTOP}/usr.sbin/extstat/extstat \
 	    OBJDIR=${OBJTOP}/sys/arch/amd64 \
 	    sh ${SRCTOP}/sys/arch/amd64/run.sh
 
+help: .PHONY
+	@cat ${SRCTOP}/share/mk/help
+
+.include <extant.lint.mk>
 .include <extant.subdir.mk>
