@@ -17,7 +17,6 @@
 struct cpu_info {
 	struct cpu_info	*ci_self;	/* at %gs:0 */
 	uint32_t	ci_number;	/* at %gs:8; 0 is the boot CPU */
-	uint32_t	ci_apicid;
 };
 
 static inline struct cpu_info *

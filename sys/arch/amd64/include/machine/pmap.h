@@ -18,7 +18,6 @@
 #define	PMAP_DIRECT	0xffff800000000000
 #define	PMAP_DIRECT_SIZE 0x0000400000000000	/* at most: 64 TiB */
 #define	PMAP_KERNBASE	0xffffffff80000000
-#define	PMAP_KERNSIZE	0x0000000040000000	/* 1 GiB */
 #define	PMAP_DEVICE	0xffffffffc0000000
 
 #define	PMAP_BOOTED	0x0000000100000000	/* the direct map that the boot
@@ -45,23 +44,35 @@ pmap_phystov(paddr_t pa)
 paddr_t	pmap_vtophys(const void *va);
 
 /*
+ * pmap_mapped: does [pa, pa + size) have a direct mapping, all of it?
+ */
+bool	pmap_mapped(paddr_t pa, psize_t size);
+
+/*
  * pmap_mapdev: map the registers of a device, uncached; neither pa nor size
  * need be page-aligned.  Such a mapping is never undone.
- * => NULL: the window for device mappings is full, or the range wraps.
+ * => NULL: the window for device mappings is full, or the range is no
+ *    possible physical address.
+ * => one CPU at a time: drivers attach one after the other.
  */
 void	*pmap_mapdev(paddr_t pa, psize_t size);
 
 /*
- * pmap_bootstrap: give all usable memory above 4 GiB a direct mapping.
- * => after vm_bootstrap_start(), before vm_physseg_init(), on one CPU.
+ * Steps of the boot, in this order, on the boot CPU:
+ *
+ * pmap_init: protects the kernel's image, makes pmap_mapdev() usable.
+ * pmap_unmap_guard: the page at va, in the kernel's .bss, is unmapped: the
+ * page below a stack.
+ * pmap_bootstrap: gives all usable memory above 4 GiB a direct mapping.
+ * => after vm_bootstrap_start(), before vm_physseg_init().
  * => 0; ENOMEM: no memory below 4 GiB for page tables.
+ * pmap_forget_identity: once all CPUs run at the kernel's addresses, the
+ * lowest ones are unmapped, so that a NULL pointer faults.
  */
+void	pmap_init(void);
+void	pmap_unmap_guard(const void *va);
 int	pmap_bootstrap(void);
-
-/*
- * pmap_mapped: does [pa, pa + size) have a direct mapping, all of it?
- */
-bool	pmap_mapped(paddr_t pa, psize_t size);
+void	pmap_forget_identity(void);
 
 #endif /* !__ASSEMBLER__ */
 

@@ -1,0 +1,367 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The monitor.  Between two commands the kernel stands still, so that what a
+ * debugger or extstat(8) reads from outside is one state.
+ */
+
+#include <sys/ageing.h>
+#include <sys/machdep.h>
+#include <sys/monitor.h>
+#include <sys/options.h>
+#include <sys/systm.h>
+
+#include <vm/vm_audit.h>
+#include <vm/vm_pglist.h>
+#include <vm/vm_physseg.h>
+#include <vm/vm_sync.h>
+
+#define	LINE_MAX	128
+#define	ROUNDS_MAX	10000
+#define	STATUS_MAX	100
+
+struct command {
+	const char	*c_name;
+	void		(*c_run)(const char *args);
+	const char	*c_help;
+};
+
+static int status;		/* of the run so far */
+
+static void
+audit_print(const char *label)
+{
+
+	if (!vm_audit_print(label))
+		status = 1;
+}
+
+static void
+command_audit(const char *args)
+{
+
+	(void)args;
+	audit_print("now");
+}
+
+/*
+ * extents: each piece of each run of touching segments, in address order.
+ */
+static const char *
+state_name(enum vm_fstate state)
+{
+
+	switch (state) {
+	case VM_FRAME_FREE:
+		return ("free");
+	case VM_FRAME_HELD:
+		return ("held");
+	default:
+		return ("allocated");
+	}
+}
+
+/*
+ * extent_next: the piece at frame from, and its owner, as of one moment.
+ */
+static bool
+extent_next(vm_frame_t from, vm_frame_t limit, struct vm_extent *e,
+    const char **ownerp)
+{
+	vm_md_intr_t s;
+	bool found;
+
+	*ownerp = "";
+	s = vm_sync_lock();
+	found = vm_extmap_walk(&vm_map, from, limit, e);
+	if (found && e->e_state == VM_FRAME_HEAD)
+		*ownerp = vm_owner_name(vm_sync_owner(e->e_start));
+	vm_sync_unlock(s);
+	return (found);
+}
+
+static void
+command_extents(const char *args)
+{
+	struct vm_physseg seg;
+	struct vm_extent e;
+	const char *owner;
+	vm_frame_t from;
+	unsigned i;
+
+	(void)args;
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		for (from = seg.vs_start;
+		    extent_next(from, seg.vs_end, &e, &owner); from = e.e_end) {
+			printf("0x%012jx %8ju KiB  %s%s%s\n",
+			    (uintmax_t)vm_ptoa(e.e_start),
+			    (uintmax_t)vm_ptoa(e.e_end - e.e_start) / 1024,
+			    state_name(e.e_state), *owner == '\0' ? "" : " ",
+			    owner);
+		}
+	}
+}
+
+static void
+command_age(const char *args)
+{
+	uint64_t n;
+
+	if (!options_number(args, (unsigned)strlen(args), false, &n) ||
+	    n == 0 || n > ROUNDS_MAX) {
+		printf("age: \"%s\" is not a number of rounds, 1 to %u\n", args,
+		    ROUNDS_MAX);
+		return;
+	}
+	ageing_run((unsigned)n);
+	audit_print("aged");
+}
+
+/*
+ * bad: frees that must be refused.
+ */
+static void
+bad_result(const char *what, paddr_t pa, int error, int want)
+{
+
+	printf("bad: %s 0x%jx: %s\n", what, (uintmax_t)pa, errno_name(error));
+	if (error != want) {
+		printf("bad: %s should have been %s\n", what,
+		    errno_name(want));
+		status = 1;
+	}
+}
+
+static void
+bad_page(void)
+{
+	paddr_t pa;
+
+	pa = vm_page_alloc(0, VM_OWNER_NONE);
+	if (pa == VM_PADDR_NONE) {
+		printf("bad: no page to try it with\n");
+		return;
+	}
+	bad_result("page, size differs", pa,
+	    vm_pglist_free(pa, 2 * VM_PAGE_SIZE), EMSGSIZE);
+	bad_result("page, free", pa, vm_page_free(pa), 0);
+	bad_result("page, double free", pa, vm_page_free(pa), EALREADY);
+}
+
+static void
+bad_run(void)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(2 * VM_PAGE_SIZE);
+	struct vm_pgseg seg;
+	unsigned nsegs;
+	paddr_t pa;
+	int error;
+
+	error = vm_pglist_alloc(&req, &seg, &nsegs);
+	if (error != 0) {
+		printf("bad: no run to try it with: %s\n", errno_name(error));
+		return;
+	}
+	pa = seg.vps_start;
+	bad_result("run, interior", pa + VM_PAGE_SIZE,
+	    vm_pglist_free(pa + VM_PAGE_SIZE, 0), EINVAL);
+	bad_result("run, interior page", pa + VM_PAGE_SIZE,
+	    vm_page_free(pa + VM_PAGE_SIZE), EINVAL);
+	bad_result("run, freed as a page", pa, vm_page_free(pa), EMSGSIZE);
+	bad_result("run, size differs", pa,
+	    vm_pglist_free(pa, VM_PAGE_SIZE), EMSGSIZE);
+	bad_result("run, not page-aligned", pa + 1, vm_pglist_free(pa + 1, 0),
+	    EINVAL);
+	bad_result("run, free", pa, vm_pglist_free(pa, seg.vps_size), 0);
+	bad_result("run, double free", pa, vm_pglist_free(pa, 0), EALREADY);
+}
+
+static void
+bad_foreign(void)
+{
+	struct vm_physseg seg;
+	paddr_t end = 0;
+	unsigned i;
+
+	for (i = 0; vm_physseg_get(i, &seg); i++)
+		end = vm_ptoa(seg.vs_end);
+	bad_result("foreign page", end, vm_page_free(end), EINVAL);
+	bad_result("foreign run", end, vm_pglist_free(end, VM_PAGE_SIZE),
+	    EINVAL);
+	end = VM_PADDR_NONE & ~(VM_PAGE_SIZE - 1);
+	bad_result("foreign page", end, vm_page_free(end), EINVAL);
+}
+
+static void
+command_bad(const char *args)
+{
+
+	(void)args;
+	bad_page();
+	bad_run();
+	bad_foreign();
+}
+
+/*
+ * explain: size=16k,align=8k,boundary=64k,low=0,high=16m
+ */
+static bool
+request_word(struct vm_pgreq *req, const char *word, unsigned len)
+{
+	const struct {
+		const char	*w_name;
+		uint64_t	*w_value;
+	} words[] = {
+		{ "size=", &req->vpr_size },
+		{ "align=", &req->vpr_align },
+		{ "boundary=", &req->vpr_boundary },
+		{ "low=", &req->vpr_low },
+		{ "high=", &req->vpr_high },
+	};
+	unsigned i, name;
+
+	for (i = 0; i < NITEMS(words); i++) {
+		name = (unsigned)strlen(words[i].w_name);
+		if (len > name && memcmp(word, words[i].w_name, name) == 0) {
+			return (options_number(word + name, len - name, true,
+			    words[i].w_value));
+		}
+	}
+	return (false);
+}
+
+static bool
+request_parse(struct vm_pgreq *req, const char *args)
+{
+	unsigned len;
+
+	for (;;) {
+		for (len = 0; args[len] != '\0' && args[len] != ','; len++)
+			continue;
+		if (!request_word(req, args, len)) {
+			printf("explain: \"%.*s\" is not size, align,"
+			    " boundary, low or high=BYTES\n", (int)len, args);
+			return (false);
+		}
+		if (args[len] == '\0')
+			return (true);
+		args += len + 1;
+	}
+}
+
+static void
+command_explain(const char *args)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(0);
+
+	if (request_parse(&req, args))
+		vm_pglist_explain_print("explain", &req);
+}
+
+static void
+command_quit(const char *args)
+{
+	uint64_t n = (uint64_t)status;
+
+	if (*args != '\0' &&
+	    (!options_number(args, (unsigned)strlen(args), false, &n) ||
+	    n > STATUS_MAX)) {
+		printf("quit: \"%s\" is not a status, 0 to %u\n", args,
+		    STATUS_MAX);
+		return;
+	}
+	kernel_exit((int)n);
+}
+
+static void	command_help(const char *);
+
+static const struct command commands[] = {
+	{ "age", command_age, "N: allocate and free N rounds more" },
+	{ "audit", command_audit, "check all invariants" },
+	{ "bad", command_bad, "try frees that must be refused" },
+	{ "explain", command_explain,
+	    "size=N[,align=N][,boundary=N][,low=N][,high=N]: would that fit?" },
+	{ "extents", command_extents, "list all memory" },
+	{ "help", command_help, "this list" },
+	{ "quit", command_quit, "[STATUS]: end the run" },
+};
+
+static void
+command_help(const char *args)
+{
+	unsigned i;
+
+	(void)args;
+	for (i = 0; i < NITEMS(commands); i++)
+		printf("%s %s\n", commands[i].c_name, commands[i].c_help);
+}
+
+static void
+command_run(char *line)
+{
+	char *args;
+	unsigned i;
+
+	while (*line == ' ')
+		line++;
+	if (*line == '\0')
+		return;
+	args = strchr(line, ' ');
+	if (args == NULL)
+		args = line + strlen(line);
+	else
+		*args++ = '\0';
+	while (*args == ' ')
+		args++;
+	for (i = 0; i < NITEMS(commands); i++) {
+		if (strcmp(line, commands[i].c_name) == 0) {
+			commands[i].c_run(args);
+			return;
+		}
+	}
+	printf("%s: no such command; try help\n", line);
+}
+
+/*
+ * line_read: a line from the console, echoed; what exceeds the buffer or
+ * cannot be printed is dropped.
+ */
+static void
+line_read(char line[LINE_MAX])
+{
+	unsigned len = 0;
+	int c;
+
+	for (;;) {
+		c = cngetc();
+		if (c == -1) {
+			cpu_idle();
+		} else if (c == '\r' || c == '\n') {
+			printf("\n");
+			break;
+		} else if ((c == '\b' || c == 0x7f) && len > 0) {
+			printf("\b \b");
+			len--;
+		} else if (c >= ' ' && c < 0x7f && len < LINE_MAX - 1) {
+			printf("%c", c);
+			line[len++] = (char)c;
+		}
+	}
+	line[len] = '\0';
+}
+
+_Noreturn void
+monitor(int sofar)
+{
+	char line[LINE_MAX];
+
+	status = sofar;
+	for (;;) {
+		line_read(line);
+		command_run(line);
+	}
+}
