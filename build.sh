@@ -109,12 +109,20 @@ as_root()
 		env DEBIAN_FRONTEND=noninteractive "$@"
 	else
 		sudo -n env DEBIAN_FRONTEND=noninteractive "$@"
-	fi </dev/null >&2
+	fi </dev/null
 }
 
+# What apt and dpkg say is of interest only if they fail.
+apt_get()
+{
+
+	as_root apt-get -qq -y -o DPkg::Lock::Timeout=300 "$@" >"$log" 2>&1
+}
+
+# A stale or partly reachable index may do, so the installation decides.
 install_missing()
 {
-	local_missing=$missing
+	wanted=$missing
 
 	command -v apt-get >/dev/null 2>&1 || fail "tools are missing and this" \
 	    "system has no apt-get; the Debian packages are: $missing"
@@ -122,15 +130,20 @@ install_missing()
 	    "nor sudo without a password is there to install: $missing"
 
 	echo "build.sh: installing $missing" >&2
-	# A stale or partly reachable index may do; the installation decides.
-	as_root apt-get -qq -o DPkg::Lock::Timeout=300 update || :
+	log=$(mktemp) || exit 1
+	trap 'rm -f "$log"' EXIT
+	apt_get update || cat "$log" >&2
 	# shellcheck disable=SC2086 # a list of names
-	as_root apt-get -qq -y -o DPkg::Lock::Timeout=300 install \
-	    --no-install-recommends $missing || fail "cannot install: $missing"
+	apt_get install --no-install-recommends $missing || {
+		cat "$log" >&2
+		fail "cannot install: $missing"
+	}
+	rm -f "$log"
+	trap - EXIT
 
 	find_missing "$1"
-	[ -z "$missing" ] || fail "installed $local_missing, but still" \
-	    "missing: $missing"
+	[ -z "$missing" ] || fail "installed $wanted, but still missing:" \
+	    "$missing"
 }
 
 # The runner's line has to be the last: bmake would report a failure after it.

@@ -29,11 +29,12 @@ LDFLAGS_DIR+=	-nostdlib -static --fatal-warnings --build-id=none \
 
 .include "extant.deps.mk"
 .if !defined(_DELEGATED)
+PRODUCTS=	${KERNEL}
 .include "extant.obj.mk"
 
 all: .PHONY ${KERNEL}
 
-${KERNEL}: ${OBJS} ${.CURDIR}/${LDSCRIPT} ${_FLAGSFILE}
+${KERNEL}: ${OBJS} ${.CURDIR}/${LDSCRIPT}
 	@echo "link ${RELDIR}/${.TARGET}"
 	@${KERNEL_LD} ${LDFLAGS_DIR} -o ${.TARGET} ${OBJS}
 

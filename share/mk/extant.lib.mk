@@ -16,6 +16,7 @@
 
 .include "extant.deps.mk"
 .if !defined(_DELEGATED)
+PRODUCTS=	lib${LIB}.a
 .include "extant.obj.mk"
 
 all: .PHONY lib${LIB}.a

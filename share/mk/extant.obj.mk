@@ -10,12 +10,13 @@
 #
 #	SRCS		sources, .c and .S
 #	CPPFLAGS_DIR	flags of the preprocessor of this directory
+#	PRODUCTS	what is made of the objects
 #	COMPILE_CC	compiler
 #	COMPILE_FLAGS	its flags; CFLAGS.file.c: more for that file
 #
 # The compiler writes the headers that each object depends on beside it.  The
-# flags stand in a file that every object depends on, so that another choice of
-# compiler or flags compiles again.
+# flags stand in a file; with another choice of compiler or flags all that was
+# made is removed, PRODUCTS included (by name, as times are whole seconds).
 #
 
 COMPILE_CC?=	${CC}
@@ -23,10 +24,9 @@ COMPILE_FLAGS?=	-std=gnu11 ${WARNINGS} ${WERROR} ${COPTS} ${SANFLAGS}
 _COMPILE=	${COMPILE_CC} ${COMPILE_FLAGS} \
 		-fmacro-prefix-map=${SRCTOP}/= ${CPPFLAGS_DIR}
 
-_FLAGSFILE=	${.OBJDIR}/.flags
 _flags!=	printf '%s\n' ${_COMPILE:Q}\ ${LDFLAGS_DIR:Q} >.flags.$$$$; \
 		if cmp -s .flags.$$$$ .flags; then rm -f .flags.$$$$; else \
-		mv -f .flags.$$$$ .flags; fi; echo
+		rm -f *.o ${PRODUCTS}; mv -f .flags.$$$$ .flags; fi; echo
 
 # A source that does not exist yet is left out.
 _present=
@@ -41,12 +41,12 @@ OBJS=
 .for _s in ${SRCS:O:u}
 OBJS+=		${_s:T:R}.o
 .if ${_s:M*/*} != ""
-${_s:T:R}.o: ${SRCTOP}/${_s} ${_FLAGSFILE}
+${_s:T:R}.o: ${SRCTOP}/${_s}
 	@echo "cc ${_s}"
 	@${_COMPILE} ${CFLAGS.${_s:T}} -MMD -MP -MT ${.TARGET} \
 	    -MF ${.TARGET:R}.d -c -o ${.TARGET} ${SRCTOP}/${_s}
 .else
-${_s:T:R}.o: ${.CURDIR}/${_s} ${_FLAGSFILE}
+${_s:T:R}.o: ${.CURDIR}/${_s}
 	@echo "cc ${RELDIR}/${_s}"
 	@${_COMPILE} ${CFLAGS.${_s:T}} -MMD -MP -MT ${.TARGET} \
 	    -MF ${.TARGET:R}.d -c -o ${.TARGET} ${.CURDIR}/${_s}

@@ -26,11 +26,12 @@ DPADD+=		${LIBEXTANT_A}
 LDADD:=		${LIBEXTANT_A} ${LDADD} -lpthread
 .endif
 LDFLAGS_DIR+=	${LDADD}
+PRODUCTS=	${PROG}
 .include "extant.obj.mk"
 
 all: .PHONY ${PROG}
 
-${PROG}: ${OBJS} ${DPADD} ${_FLAGSFILE}
+${PROG}: ${OBJS} ${DPADD}
 	@echo "link ${RELDIR}/${.TARGET}"
 	@${CC} ${COPTS} ${SANFLAGS} -o ${.TARGET} ${OBJS} ${LDADD}
 

@@ -38,13 +38,14 @@ SRCS.${_p}?=	${_p}.c
 SRCS+=		${SRCS.${_p}}
 .endfor
 .if !empty(SRCS)
+PRODUCTS=	${ATF_C} ${HELPERS}
 .include "extant.obj.mk"
 .endif
 
 all: .PHONY ${ATF_C} ${ATF_SH} ${HELPERS}
 
 .for _p in ${ATF_C} ${HELPERS}
-${_p}: ${SRCS.${_p}:T:R:S/$/.o/} ${DPADD} ${_FLAGSFILE}
+${_p}: ${SRCS.${_p}:T:R:S/$/.o/} ${DPADD}
 	@echo "link ${RELDIR}/${.TARGET}"
 	@${CC} ${COPTS} ${SANFLAGS} -o ${.TARGET} \
 	    ${SRCS.${.TARGET}:T:R:S/$/.o/} ${LDADD.${.TARGET}} \
