@@ -37,6 +37,10 @@ _present+=	${_s}
 .endfor
 SRCS:=		${_present}
 
+.if ${SRCS:T:R:O:u:[#]} != ${SRCS:O:u:[#]}
+.error two sources have the same base name: ${SRCS}
+.endif
+
 OBJS=
 .for _s in ${SRCS:O:u}
 OBJS+=		${_s:T:R}.o

@@ -10,6 +10,7 @@
 
 VM_SRCS= \
 	sys/vm/vm_audit.c \
+	sys/vm/vm_badfree.c \
 	sys/vm/vm_bootstrap.c \
 	sys/vm/vm_counter.c \
 	sys/vm/vm_explain.c \
@@ -19,5 +20,6 @@ VM_SRCS= \
 	sys/vm/vm_page.c \
 	sys/vm/vm_pageq.c \
 	sys/vm/vm_pglist.c \
+	sys/vm/vm_pgreq.c \
 	sys/vm/vm_physseg.c \
 	sys/vm/vm_sync.c
