@@ -95,21 +95,31 @@ memory_start(void)
 	return (true);
 }
 
+/*
+ * device_try: => 0; ENXIO: no device; ENODEV: nothing to use it with.
+ */
+static int
+device_try(const struct device_driver *d)
+{
+	int error;
+
+	error = d->dd_attach();
+	if (error != 0) {
+		if (error == ENXIO)
+			printf("%s0: not present\n", d->dd_name);
+		return (error == ENODEV ? EIO : error);
+	}
+	return (d->dd_job());
+}
+
 static void
 device_run(const struct device_driver *d)
 {
 	int error;
 
-	error = d->dd_attach();
-	if (error == ENXIO) {
-		printf("%s0: not present\n", d->dd_name);
-		if (option_required(d->dd_name))
-			failures++;
-		return;
-	}
-	if (error == 0)
-		error = d->dd_job();
-	if (error != 0) {
+	error = device_try(d);
+	if (error != 0 && ((error != ENXIO && error != ENODEV) ||
+	    option_required(d->dd_name))) {
 		printf("%s0: failed: %s\n", d->dd_name, errno_name(error));
 		failures++;
 	}

@@ -18,8 +18,9 @@
  * error number: it is there but does not work (the driver says why).
  * dd_job: do what the device is in the reference kernel for: get memory
  * through bus_dma(9), move data, check it, give the memory back.  Prints one
- * line with the result.  => 0, or an error number.  Called only after
- * dd_attach() returned 0; may be called more than once.
+ * line with the result.  => 0; ENODEV: there is nothing to use the device
+ * with (no disk); another error number.  Called only after dd_attach()
+ * returned 0; may be called more than once.
  */
 struct device_driver {
 	const char	*dd_name;

@@ -1,0 +1,203 @@
+#!/bin/sh
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+#
+# Boots the reference kernel under QEMU, with a disk in the floppy drive and
+# an edu device, and looks at its memory from the host: through QMP while it
+# runs, and in a core.  Three must agree: the kernel's own audit and the two
+# that extstat makes.  Started by the goal run:
+#
+#	EXTANT_KERNEL=file EXTANT_EXTSTAT=file OBJDIR=dir sh run.sh
+#
+# Leaves in OBJDIR/run what it does not print in full: console.txt, live.txt,
+# core.txt.  EXTANT_QEMU, EXTANT_MEMORY and EXTANT_CPUS change the machine.
+#
+
+set -u
+
+READY_SECONDS=60	# until the kernel is ready
+QUIT_SECONDS=10		# until it has gone
+EXTENT_LINES=12		# of a longer list of extents are shown
+SUCCESS=33		# QEMU's exit status for kernel_exit(0)
+
+fail()
+{
+
+	echo "run: FAILED: $1" >&2
+	exit 1
+}
+
+[ -n "${EXTANT_KERNEL:-}" ] || fail "EXTANT_KERNEL is not set"
+[ -n "${EXTANT_EXTSTAT:-}" ] || fail "EXTANT_EXTSTAT is not set"
+[ -n "${OBJDIR:-}" ] || fail "OBJDIR is not set"
+[ -r "$EXTANT_KERNEL" ] || fail "no kernel $EXTANT_KERNEL"
+[ -x "$EXTANT_EXTSTAT" ] || fail "no program $EXTANT_EXTSTAT"
+qemu=${EXTANT_QEMU:-qemu-system-x86_64}
+command -v "$qemu" >/dev/null || fail "$qemu not found"
+
+out=$OBJDIR/run
+mkdir -p "$out" || fail "cannot make $out"
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/extant.XXXXXX") || fail "no temporary directory"
+pid=
+
+clean_up()
+{
+
+	[ -z "$pid" ] || kill "$pid" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+nap()
+{
+
+	sleep 0.1 2>/dev/null || sleep 1
+}
+
+# A 1.44 MB disk of pseudo-random digits: the minimal standard generator.
+make_disk()
+{
+
+	awk 'BEGIN {
+		x = 1
+		for (i = 0; i < 147456; i++) {
+			x = x * 16807 % 2147483647
+			printf("%010d", x)
+		}
+	}' >"$1"
+}
+
+console()
+{
+
+	tr -d '\r' <"$tmp/console"
+}
+
+boot()
+{
+
+	mkfifo "$tmp/input"
+	timeout $((READY_SECONDS + 60)) "$qemu" -accel tcg \
+	    -m "${EXTANT_MEMORY:-128M}" -smp "${EXTANT_CPUS:-2}" \
+	    -display none -no-reboot -monitor none -serial stdio \
+	    -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
+	    -drive "if=floppy,format=raw,file=$tmp/disk" \
+	    -device edu -d guest_errors -D "$tmp/qemu.log" \
+	    -qmp "unix:$tmp/qmp,server=on,wait=off" \
+	    -kernel "$EXTANT_KERNEL" -append 'require=fdc,edu' \
+	    <"$tmp/input" >"$tmp/console" 2>"$tmp/qemu.err" &
+	pid=$!
+	exec 3>"$tmp/input"
+}
+
+# Waits until the kernel is ready; its console comes along.
+wait_ready()
+{
+
+	end=$(($(date +%s) + READY_SECONDS))
+	until console | grep -q '^extant: ready'; do
+		if ! kill -0 "$pid" 2>/dev/null; then
+			console
+			cat "$tmp/qemu.err" >&2
+			fail "the guest ended before it was ready"
+		fi
+		if [ "$(date +%s)" -ge "$end" ]; then
+			console
+			fail "the guest was not ready in $READY_SECONDS seconds"
+		fi
+		nap
+	done
+	console >"$out/console.txt"
+	console
+}
+
+# show FILE: a file, but of many extents in a row only the first and last.
+show()
+{
+
+	awk -v max="$EXTENT_LINES" '
+	function flush_extents(    i) {
+		for (i = 1; i <= n; i++) {
+			if (n <= max || i <= max - 2 || i > n - 2)
+				print extents[i]
+			else if (i == max - 1)
+				printf("... %d more lines in %s\n",
+				    n - max, file)
+		}
+		n = 0
+	}
+	/^ *0x[0-9a-f]+.*(free|held|allocated)/ { extents[++n] = $0; next }
+	{ flush_extents(); print }
+	END { flush_extents() }' file="$1" "$1"
+}
+
+# look NAME ARGUMENTS: runs extstat, shows what it says, keeps it.
+look()
+{
+
+	look_out=$out/$1.txt
+	shift
+	echo
+	echo "\$ extstat $*" | sed "s,$tmp/,,; s,$EXTANT_KERNEL,extant,"
+	timeout 30 "$EXTANT_EXTSTAT" "$@" >"$look_out" ||
+	    fail "extstat $* ended with status $?"
+	show "$look_out"
+}
+
+quit()
+{
+
+	echo quit >&3
+	i=0
+	while kill -0 "$pid" 2>/dev/null; do
+		i=$((i + 1))
+		[ $i -le $((QUIT_SECONDS * 10)) ] ||
+		    fail "the guest does not quit"
+		nap
+	done
+	wait "$pid"
+	status=$?
+	pid=
+	[ $status -eq $SUCCESS ] ||
+	    fail "the guest ended with status $status, not $SUCCESS"
+}
+
+compare()
+{
+
+	guest=$(sed -n 's/^audit end: \(.*\): ok$/\1/p' "$out/console.txt")
+	live=$(sed -n 's/^audit: //p' "$out/live.txt")
+	core=$(sed -n 's/^audit: //p' "$out/core.txt")
+	[ -n "$guest" ] || fail "no sound audit on the console"
+	[ "$live" = "$guest" ] ||
+	    fail "the live guest differs from the console: $live"
+	[ "$core" = "$guest" ] || fail "the core differs from the console: $core"
+
+	disk=$(cksum <"$tmp/disk")
+	disk=${disk%% *}
+	grep -q "^fdc0: .*cksum $disk\$" "$out/console.txt" ||
+	    fail "the kernel did not read the disk, whose cksum is $disk"
+
+	if grep -i clamping "$tmp/qemu.log" "$tmp/qemu.err" "$tmp/console"; then
+		fail "edu was given an address that it cannot reach"
+	fi
+}
+
+make_disk "$tmp/disk"
+boot
+wait_ready
+look live -Q "$tmp/qmp" -N "$EXTANT_KERNEL"
+timeout 30 "$EXTANT_EXTSTAT" -Q "$tmp/qmp" -d "$tmp/core" ||
+    fail "no core: extstat ended with status $?"
+look core -M "$tmp/core" -N "$EXTANT_KERNEL"
+compare
+quit
+echo
+echo "run: console, live guest and core agree (${guest##* });" \
+    "disk read, cksum $disk; no address clamped"
