@@ -9,9 +9,10 @@
 # Runs the test programs that make has built and ends with the one line
 # "N passed, N failed, N skipped".  Started by the goal test:
 #
-#	SRCTOP=dir OBJTOP=dir [LONG=yes] sh tests/run.sh [filter ...]
+#	SRCTOP=dir OBJTOP=dir [DIR=dir] [LONG=1] sh tests/run.sh [filter ...]
 #
-# A filter is kyua(1)'s: a path below tests, or path:case.  Leaves in
+# DIR is a directory below tests, if only its tests are to be run; a filter is
+# kyua(1)'s, program or program:case, with a path as seen from DIR.  Leaves in
 # OBJTOP/tests: results.db, for further kyua reports, and report.txt.
 #
 
@@ -58,7 +59,8 @@ run_kyua()
 	    "$@"
 }
 
-set -- test -k "$here/Kyuafile" --build-root="$out" -r "$db" "$@"
+suite=${DIR:+/$DIR}
+set -- test -k "$here$suite/Kyuafile" --build-root="$out$suite" -r "$db" "$@"
 if [ "${LONG:-no}" != no ]; then
 	set -- -v test_suites.extant.long=1 "$@"
 fi

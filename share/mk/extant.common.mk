@@ -10,8 +10,8 @@
 #	clean	removes the objects of this directory and of those below it
 #	test	builds, and runs the tests of this directory and of those below
 #		it: in sys/vm as in tests/sys/vm the tests of sys/vm.
-#		TESTS=...: only these, as kyua(1) filters: path below tests,
-#		path:case; LONG=1: also what takes minutes
+#		TESTS=...: only these, as kyua(1) filters, program:case, as
+#		seen from the directory; LONG=1: also what takes minutes
 #	lint	checks manual pages, licences and code, always of all the tree
 #
 
@@ -31,17 +31,18 @@ clean: .PHONY
 .endfor
 
 .if ${RELDIR} != "."
-_TESTDIR=	tests/${RELDIR:S,^tests/,,:S,^tests$,,}
-_TESTDIR:=	${_TESTDIR:S,/$,,}
+_TESTDIR:=	${RELDIR:S,^tests/,,}
 test: .PHONY .MAKE
-.if exists(${SRCTOP}/${_TESTDIR}/Makefile)
-	@cd ${SRCTOP}/${_TESTDIR} && ${.MAKE} all
-	@${RUNTESTS} ${TESTS:U${_TESTDIR:S,^tests/,,:S,^tests$,,}}
-.elif exists(${SRCTOP}/${_TESTDIR})
+.if exists(${SRCTOP}/tests/${_TESTDIR}/Kyuafile)
+	@cd ${SRCTOP}/tests/${_TESTDIR} && ${.MAKE} all
+	@DIR=${_TESTDIR} ${RUNTESTS} ${TESTS}
+.elif exists(${SRCTOP}/tests/${_TESTDIR})
 	@cd ${SRCTOP}/tests && ${.MAKE} all
-	@${RUNTESTS} ${TESTS:U${_TESTDIR:S,^tests/,,:S,^tests$,,}}
+	@${RUNTESTS} ${TESTS:U${_TESTDIR}}
+.elif ${RELDIR} == "tests"
+	@cd ${SRCTOP} && ${.MAKE} test
 .else
-	@echo "no tests for ${RELDIR}: there is no ${_TESTDIR}" >&2; exit 1
+	@echo "no tests of ${RELDIR}: there is no tests/${_TESTDIR}" >&2; exit 1
 .endif
 lint: .PHONY .MAKE
 	@cd ${SRCTOP} && ${.MAKE} ${.TARGET}

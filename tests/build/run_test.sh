@@ -111,6 +111,22 @@ filter_body()
 	atf_check_equal "0 passed, 0 failed, 0 skipped" "$(tail -n 1 out)"
 }
 
+atf_test_case directory
+directory_head()
+{
+	atf_set descr "one directory is run whatever the state of the others"
+}
+directory_body()
+{
+
+	make_suite
+	mkdir src/tests/unbuilt
+	sed 's/good/not_built/' src/tests/d/Kyuafile >src/tests/unbuilt/Kyuafile
+	run_sh 1
+	DIR=d run_sh 0 good_test
+	atf_check_equal "1 passed, 0 failed, 1 skipped" "$(tail -n 1 out)"
+}
+
 atf_test_case long
 long_body()
 {
@@ -169,6 +185,7 @@ atf_init_test_cases()
 {
 	atf_add_test_case mixed
 	atf_add_test_case filter
+	atf_add_test_case directory
 	atf_add_test_case long
 	atf_add_test_case missing_program
 	atf_add_test_case bad_kyuafile
