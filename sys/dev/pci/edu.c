@@ -48,9 +48,13 @@
 #define	 EDU_DMA_START	0x01
 #define	 EDU_DMA_TO_RAM	0x02
 
-/* [EDU] "DMA controller": memory of the device, as it addresses it. */
+/*
+ * [EDU] "DMA controller": memory of the device, as it addresses it.  There
+ * are 4096 bytes, but QEMU before version 8.0 takes a transfer that ends with
+ * the last one for one beyond the end, and aborts: edu_check_range().
+ */
 #define	EDU_BUF		0x40000U
-#define	EDU_BUF_SIZE	4096U
+#define	EDU_BUF_SIZE	4095U
 
 #define	EDU_ADDR_MAX	0x0fffffffU	/* 28 bits, inclusive */
 #define	EDU_SAFE_MAX	0x00ffffffU	/* of the first that is written */
@@ -84,20 +88,20 @@ struct trip {
 
 /*
  * Sizes, places that are aligned and not, a page crossed on one side and on
- * the other, the device's memory filled and only its end.  The first NBUF
+ * the other, all of the device's memory and only its end.  The first NBUF
  * tell by what they bring back whether their buffer was read: they must be
  * long enough not to be right by chance.
  */
 static const struct trip trips[] = {
-	{ 4096,    0,    0,    0 },
-	{ 4096, 2048, 4096,    0 },
-	{ 4095,    1, 4097,    1 },
-	{  512, 3840,  100, 3584 },
+	{ 4095,    0,    0,    0 },
+	{ 4095, 2048, 4096,    0 },
+	{ 4094,    1, 4097,    1 },
+	{  512, 3840,  100, 3583 },
 	{ 1000,    7, 3600,   96 },
-	{ 2048, 4096, 6144, 2048 },
+	{ 2048, 4096, 6144, 2047 },
 	{   64, 8128, 4064,    8 },
-	{  100, 4090,    0, 3996 },
-	{    1, 4095, 8191, 4095 },
+	{  100, 4090,    0, 3995 },
+	{    1, 4095, 8191, 4094 },
 };
 
 static uint32_t
