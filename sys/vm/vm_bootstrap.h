@@ -25,9 +25,10 @@ struct vm_memrange {
 /*
  * vm_bootstrap_start: begin, with the usable ranges of the firmware's map as
  * they come: unsorted, overlapping, zero-length, wrapping or not page-aligned
- * entries are legal.  Partial pages at the ends are left out, what wraps or
- * lies at or above 2^VM_PADDR_BITS is cut; overlapping and touching ranges
- * are joined.  Forgets everything that the allocator knew before.
+ * entries are legal.  Partial pages at the ends are left out; an entry that
+ * wraps is nonsense and left out with a line on the console; what lies at or
+ * above 2^VM_PADDR_BITS is cut; overlapping and touching ranges are joined.
+ * Forgets everything that the early allocator knew before.
  * => 0; EINVAL: no usable page; E2BIG: more than VM_BOOTSTRAP_RANGES remain
  *    (the smallest are dropped with a line on the console, and what remains
  *    is usable: the caller may go on).

@@ -56,13 +56,16 @@ struct vm_extspan {
 	uint64_t	*xs_order[VM_EXTMAP_NORDER];	/* a bit a block: may
 					   hold an aligned run of 2^k */
 	uint64_t	*xs_top[VM_EXTMAP_NORDER];	/* a bit a word of
-					   xs_order: it may be non-zero */
+					   xs_order: it is not zero */
+	_Atomic vm_owner_t *xs_owner;	/* the caller's: a tag a frame, or
+					   NULL; not used here */
 };
 
 struct vm_extmap {
 	unsigned	xm_nspans;
 	struct vm_extspan xm_span[VM_EXTMAP_SPANS];	/* by xs_first */
-	vm_frame_t	xm_next;	/* VM_POLICY_NEXT starts here */
+	vm_frame_t	xm_next;	/* VM_POLICY_NEXT starts here: the end
+					   of what vm_extmap_alloc() took last */
 	uint64_t	xm_nfree;	/* free frames, held ones not counted */
 };
 
@@ -125,11 +128,18 @@ enum vm_fstate	vm_extmap_state(const struct vm_extmap *, vm_frame_t);
 
 /*
  * vm_extmap_find: a free run that satisfies the request, placed as its policy
- * says.  => true and *startp; false: there is none (exact).
+ * says.  => true and *startp, and in *sizep (unless NULL) the frames of the
+ * extent that it lies in, cut to the window; false: there is none (exact).
  * => may bring dirty summaries up to date; changes no state.
+ *
+ * vm_extmap_next: the first free extent in [from, limit), cut to it, that
+ * holds a naturally aligned run of 2^order frames; orders above 9 count as 9.
+ * => false: there is none.  Context as vm_extmap_find().
  */
 bool	vm_extmap_find(struct vm_extmap *, const struct vm_extreq *,
-	    vm_frame_t *startp);
+	    vm_frame_t *startp, uint64_t *sizep);
+bool	vm_extmap_next(struct vm_extmap *, unsigned order, vm_frame_t from,
+	    vm_frame_t limit, struct vm_extent *);
 
 /*
  * vm_extmap_fit: the first (or last) frame in [start, end) where the
@@ -148,6 +158,16 @@ bool	vm_extmap_walk(const struct vm_extmap *, vm_frame_t from,
 	    vm_frame_t limit, struct vm_extent *);
 
 /*
+ * vm_extmap_owned: frames of [start, end) that are allocated (or absent);
+ * O(frames / 32).
+ * vm_extmap_head: the first frame of the allocation that an allocated frame
+ * belongs to.
+ */
+uint64_t	vm_extmap_owned(const struct vm_extmap *, vm_frame_t start,
+		    vm_frame_t end);
+vm_frame_t	vm_extmap_head(const struct vm_extmap *, vm_frame_t);
+
+/*
  * Changes of state.  The caller keeps changes out of and into FREE to one
  * thread at a time; HELD and HEAD of single pages may change by
  * compare-and-swap at any time from elsewhere.
@@ -157,16 +177,19 @@ bool	vm_extmap_walk(const struct vm_extmap *, vm_frame_t from,
  * vm_extmap_release: the allocation of n frames at start becomes free.
  * => false, and no change: its first word was changed from elsewhere (the
  *    caller looks again).
- * vm_extmap_hold: up to want free frames of one block near *hint, inside
- * [low, high), become held; numbers go to out[], relative to base.  The
- * blocks that are worth least to constrained requests go first.  => how many.
+ * vm_extmap_hold: up to want free frames of one block at or after *hint,
+ * inside [low, high), become held; numbers go to out[], relative to base.
+ * low and high are multiples of a block.  The blocks that are worth least to
+ * constrained requests go first; *hint becomes the block.  => how many; 0
+ * only if no frame in the window is free.
  * vm_extmap_unhold: a held frame becomes free.  => false: it is not held.
  */
 void	vm_extmap_alloc(struct vm_extmap *, vm_frame_t start, uint64_t n);
 uint64_t vm_extmap_length(const struct vm_extmap *, vm_frame_t head);
 bool	vm_extmap_release(struct vm_extmap *, vm_frame_t start, uint64_t n);
 unsigned vm_extmap_hold(struct vm_extmap *, vm_frame_t *hint, vm_frame_t low,
-	    vm_frame_t high, vm_frame_t base, uint32_t *out, unsigned want);
+	    vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out,
+	    unsigned want);
 bool	vm_extmap_unhold(struct vm_extmap *, vm_frame_t);
 
 /*

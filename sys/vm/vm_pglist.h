@@ -63,8 +63,10 @@ struct vm_pgseg {
  * => 0, or EINVAL: zero size; alignment or boundary not a power of two;
  *    boundary smaller than a page, or smaller than the size with
  *    vpr_nsegs == 1; vpr_low >= vpr_high; no segments; maxsegsz not zero and
- *    smaller than a page, or smaller than the size with vpr_nsegs == 1; an
- *    empty or unknown list mask; an unknown policy or flag; overflow.
+ *    smaller than a page, or smaller than the size with vpr_nsegs == 1, or
+ *    larger than the alignment but no multiple of it with vpr_nsegs > 1; an
+ *    empty or unknown list mask; an unknown policy or flag; VM_POLICY_EXACT
+ *    at an address not aligned or with vpr_nsegs > 1; overflow.
  * => if whyp is not NULL, *whyp says which in a few words (static string).
  */
 int	vm_pgreq_check(const struct vm_pgreq *req, const char **whyp);
@@ -85,7 +87,8 @@ int	vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
 /*
  * vm_pglist_free: free a run that vm_pglist_alloc(), vm_pglist_reserve() or
  * vm_page_alloc() gave, whole.
- * => start and size in bytes; size 0: not known, else it is verified.
+ * => start and size in bytes; size 0: not known, else it is verified, rounded
+ *    up to pages as a request's is.
  * => 0; EINVAL: not page-aligned, not managed, or not the start of a run;
  *    EALREADY: already free; EMSGSIZE: the run has another size.  An error
  *    changes nothing.

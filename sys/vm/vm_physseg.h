@@ -14,6 +14,8 @@
 #include <vm/vm_bootstrap.h>
 #include <vm/vm_types.h>
 
+struct vm_extspan;
+
 /*
  * A segment: contiguous managed memory of one free list.
  */
@@ -21,6 +23,7 @@ struct vm_physseg {
 	vm_frame_t	vs_start;	/* first frame */
 	vm_frame_t	vs_end;		/* frame after the last */
 	enum vm_freelist vs_list;
+	struct vm_extspan *vs_span;	/* of the map: for sys/vm alone */
 };
 
 #define	VM_PHYSSEG_MAX	(VM_BOOTSTRAP_RANGES + VM_NFREELIST)
@@ -35,6 +38,12 @@ struct vm_physseg {
  */
 int	vm_physmem_load(const struct vm_memrange *usable, unsigned nusable,
 	    const struct vm_memrange *taken, unsigned ntaken);
+
+/*
+ * vm_owner_tags: keep owner tags (16 bits a frame)?  True at first; an
+ * embedder that does without clears it before vm_physseg_init().
+ */
+extern bool	vm_owner_tags;
 
 /*
  * vm_physseg_init: take over from the early allocator: make segments of its

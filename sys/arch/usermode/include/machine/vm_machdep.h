@@ -17,6 +17,7 @@
 
 #include <errno.h>		/* EINVAL and the other error numbers */
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>		/* memcpy, memset, strlen, strcmp */
 
@@ -101,6 +102,8 @@ uint64_t vm_md_vtophys(const void *);
  * zero fill, left adjustment, l ll j z.
  */
 void	vm_md_printf(const char *, ...) __attribute__((format(printf, 1, 2)));
+int	vm_md_snprintf(char *, size_t, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 _Noreturn void vm_md_panic(const char *, ...)
 	    __attribute__((format(printf, 1, 2)));
 

@@ -1,0 +1,275 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The auditor.
+ *
+ * It trusts nothing that it can count: the state words say what each frame
+ * is; everything else (summaries, bitmaps, totals, queues) must follow from
+ * them.  A queue may hold stale entries and even the same frame twice, but
+ * every held frame must be on some queue, or it is lost.
+ */
+
+#include <vm/vm_audit.h>
+#include <vm/vm_counter.h>
+#include <vm/vm_extmap.h>
+#include <vm/vm_physseg.h>
+#include <vm/vm_sync.h>
+
+/* Tries to find the other CPUs idle while queues are compared. */
+#define	AUDIT_TRIES	4
+
+/* FNV-1a, 64 bits: draft-eastlake-fnv, section 5. */
+#define	FNV_BASIS	0xcbf29ce484222325ULL
+#define	FNV_PRIME	0x00000100000001b3ULL
+
+static uint64_t
+digest_add(uint64_t digest, uint64_t value)
+{
+	unsigned i;
+
+	for (i = 0; i < 8; i++, value >>= 8)
+		digest = (digest ^ (value & 0xff)) * FNV_PRIME;
+	return (digest);
+}
+
+static void
+audit_fail(struct vm_audit *va, const char *why, vm_frame_t where)
+{
+
+	if (va->va_errors++ == 0)
+		vm_md_snprintf(va->va_why, sizeof(va->va_why), "%s at %#llx",
+		    why, (unsigned long long)vm_ptoa(where));
+}
+
+static void
+count_piece(const struct vm_extent *ext, struct vm_audit *va)
+{
+	uint64_t n = ext->e_end - ext->e_start;
+
+	va->va_frames += n;
+	switch (ext->e_state) {
+	case VM_FRAME_FREE:
+		va->va_free += n;
+		va->va_extents++;
+		if (n > va->va_largest)
+			va->va_largest = n;
+		break;
+	case VM_FRAME_HELD:
+		va->va_held += n;
+		break;
+	case VM_FRAME_HEAD:
+	case VM_FRAME_TAIL:
+		va->va_allocated += n;
+		va->va_runs++;
+		break;
+	}
+	va->va_digest = digest_add(va->va_digest, ext->e_start);
+	va->va_digest = digest_add(va->va_digest, n);
+	va->va_digest = digest_add(va->va_digest, ext->e_state);
+}
+
+void
+vm_audit_count(const struct vm_extmap *map, const struct vm_physseg *segs,
+    unsigned nsegs, struct vm_audit *va)
+{
+	struct vm_extent ext;
+	vm_frame_t f;
+	unsigned i;
+
+	memset(va, 0, sizeof(*va));
+	va->va_digest = FNV_BASIS;
+	for (i = 0; i < nsegs; i++) {
+		f = segs[i].vs_start;
+		while (i + 1 < nsegs && segs[i + 1].vs_start == segs[i].vs_end)
+			i++;
+		for (; vm_extmap_walk(map, f, segs[i].vs_end, &ext);
+		    f = ext.e_end)
+			count_piece(&ext, va);
+	}
+}
+
+void
+vm_audit_format(const struct vm_audit *va, char *buf, size_t len)
+{
+
+	vm_md_snprintf(buf, len, "frames %llu free %llu held %llu "
+	    "allocated %llu runs %llu extents %llu largest %llu "
+	    "digest %016llx", (unsigned long long)va->va_frames,
+	    (unsigned long long)va->va_free, (unsigned long long)va->va_held,
+	    (unsigned long long)va->va_allocated,
+	    (unsigned long long)va->va_runs,
+	    (unsigned long long)va->va_extents,
+	    (unsigned long long)va->va_largest,
+	    (unsigned long long)va->va_digest);
+}
+
+/* Tails follow a head or a tail; nothing else. */
+static void
+audit_tails(const struct vm_physseg *segs, unsigned nsegs,
+    struct vm_audit *va)
+{
+	struct vm_extent ext;
+	vm_frame_t f;
+	unsigned i;
+
+	for (i = 0; i < nsegs; i++) {
+		f = segs[i].vs_start;
+		if (i > 0 && segs[i - 1].vs_end == f &&
+		    vm_extmap_state(&vm_map, f) == VM_FRAME_TAIL)
+			f += vm_extmap_length(&vm_map, f);
+		for (; vm_extmap_walk(&vm_map, f, segs[i].vs_end, &ext);
+		    f = ext.e_end) {
+			if (ext.e_state == VM_FRAME_HEAD && vm_extmap_state(
+			    &vm_map, f) == VM_FRAME_TAIL)
+				audit_fail(va, "tail without a head", f);
+		}
+	}
+}
+
+/* The totals by list are those of the state words. */
+static void
+audit_lists(const struct vm_physseg *segs, unsigned nsegs,
+    struct vm_audit *va)
+{
+	uint64_t nfree[VM_NFREELIST] = { 0 };
+	struct vm_extent ext;
+	vm_frame_t f;
+	unsigned i;
+
+	for (i = 0; i < nsegs; i++) {
+		for (f = segs[i].vs_start; vm_extmap_next(&vm_map, 0, f,
+		    segs[i].vs_end, &ext); f = ext.e_end)
+			nfree[segs[i].vs_list] += ext.e_end - ext.e_start;
+	}
+	for (i = 0; i < VM_NFREELIST; i++) {
+		if (nfree[i] != vm_sync_nfree((enum vm_freelist)i))
+			audit_fail(va, "free frames of a list miscounted",
+			    nfree[i]);
+	}
+}
+
+/* Does an entry before (cpu, i) of the queues of a list name the frame? */
+static bool
+entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
+{
+	const struct vm_pageq *q;
+	uint32_t k, count;
+	unsigned c;
+
+	for (c = 0; c <= cpu; c++) {
+		q = &vm_cpuqs[c].cq_queue[list];
+		count = c == cpu ? i : atomic_load_explicit(&q->pq_count,
+		    memory_order_relaxed);
+		for (k = 0; k < count; k++) {
+			if (atomic_load_explicit(&q->pq_entry[k],
+			    memory_order_relaxed) == entry)
+				return (true);
+		}
+	}
+	return (false);
+}
+
+/* Held frames that are on some queue. */
+static uint64_t
+queued_frames(void)
+{
+	const struct vm_pageq *q;
+	uint32_t i, count, entry;
+	unsigned cpu, list;
+	uint64_t n = 0;
+
+	for (list = 0; list < VM_PAGEQ_LISTS; list++) {
+		for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
+			q = &vm_cpuqs[cpu].cq_queue[list];
+			count = atomic_load_explicit(&q->pq_count,
+			    memory_order_acquire);
+			for (i = 0; i < count; i++) {
+				entry = atomic_load_explicit(&q->pq_entry[i],
+				    memory_order_relaxed);
+				if (vm_extmap_state(&vm_map, q->pq_base +
+				    entry) == VM_FRAME_HELD &&
+				    !entry_repeats(list, cpu, i, entry))
+					n++;
+			}
+		}
+	}
+	return (n);
+}
+
+static uint64_t
+work_done(void)
+{
+
+	return (vm_counter_sum(VM_COUNT_ALLOC) + vm_counter_sum(VM_COUNT_FREE));
+}
+
+/*
+ * Every held frame is on a queue.  A page that another CPU is just freeing is
+ * held a moment before it is on one, so the comparison counts only if no CPU
+ * did anything meanwhile; while they never stand still it is left out.
+ */
+static void
+audit_queues(const struct vm_physseg *segs, unsigned nsegs,
+    struct vm_audit *va)
+{
+	uint64_t before, queued = 0;
+	unsigned try;
+
+	for (try = 0; try < AUDIT_TRIES; try++) {
+		before = work_done();
+		vm_audit_count(&vm_map, segs, nsegs, va);
+		queued = queued_frames();
+		if (work_done() != before)
+			continue;
+		if (queued == va->va_held)
+			return;
+	}
+	if (work_done() == before)
+		audit_fail(va, "held frames that are on no queue",
+		    va->va_held - queued);
+}
+
+/* A copy of the segments, guarded by the map's lock. */
+static struct vm_physseg audit_segs[VM_PHYSSEG_MAX];
+
+bool
+vm_audit(struct vm_audit *va)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	unsigned n = 0;
+	vm_frame_t where;
+	const char *why;
+
+	while (vm_physseg_get(n, &audit_segs[n]))
+		n++;
+	audit_queues(audit_segs, n, va);
+	audit_tails(audit_segs, n, va);
+	audit_lists(audit_segs, n, va);
+	why = vm_extmap_check(&vm_map, &where);
+	if (why != NULL)
+		audit_fail(va, why, where);
+	if (va->va_free != vm_map.xm_nfree)
+		audit_fail(va, "free frames of the map miscounted", 0);
+	vm_sync_unlock(s);
+	return (va->va_errors == 0);
+}
+
+bool
+vm_audit_print(const char *label)
+{
+	char line[VM_AUDIT_LINE];
+	struct vm_audit va;
+	bool ok = vm_audit(&va);
+
+	vm_audit_format(&va, line, sizeof(line));
+	if (ok)
+		vm_md_printf("audit %s: %s: ok\n", label, line);
+	else
+		vm_md_printf("audit %s: %s: BROKEN (%llu): %s\n", label, line,
+		    (unsigned long long)va.va_errors, va.va_why);
+	return (ok);
+}

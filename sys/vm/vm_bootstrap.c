@@ -1,0 +1,315 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The early allocator.
+ *
+ * Firmware's map becomes a sorted array of disjoint, page-aligned ranges.
+ * What is taken from it before the page allocator runs goes into a second
+ * sorted array, the log, which is at the same time the allocator's state:
+ * memory is free if it is usable and not in the log.  Allocation goes from
+ * the top down and scans both arrays; with a few dozen calls in a boot,
+ * anything cleverer would be in vain.
+ */
+
+#include <vm/vm_bootstrap.h>
+#include <vm/vm_kassert.h>
+#include <vm/vm_owner.h>
+
+struct taken {
+	paddr_t		t_start;
+	paddr_t		t_end;
+	char		t_owner[VM_OWNER_NAMELEN];
+};
+
+static struct vm_memrange ranges[VM_BOOTSTRAP_RANGES];
+static unsigned nranges;
+static struct taken taken[VM_BOOTSTRAP_TAKEN];
+static unsigned ntaken;
+static bool ended;
+
+#define	PADDR_END	((paddr_t)1 << VM_PADDR_BITS)
+
+static paddr_t
+page_down(paddr_t pa)
+{
+
+	return (pa & ~(VM_PAGE_SIZE - 1));
+}
+
+static paddr_t
+page_up(paddr_t pa)
+{
+
+	return (page_down(pa + VM_PAGE_SIZE - 1));
+}
+
+static paddr_t
+range_end(const struct vm_memrange *r)
+{
+
+	return (r->vmr_start + r->vmr_size);
+}
+
+/* The end of a range as firmware states it, cut where addresses end. */
+static paddr_t
+stated_end(const struct vm_memrange *r)
+{
+
+	if (r->vmr_start >= PADDR_END)
+		return (r->vmr_start);
+	if (r->vmr_size > PADDR_END - r->vmr_start)
+		return (PADDR_END);
+	return (range_end(r));
+}
+
+static void
+range_delete(unsigned i)
+{
+
+	nranges--;
+	for (; i < nranges; i++)
+		ranges[i] = ranges[i + 1];
+}
+
+/*
+ * Make room: drop the smallest range, or the new one if that is smallest.
+ * Returns false in that case.
+ */
+static bool
+range_evict(psize_t newsize)
+{
+	unsigned i, min = 0;
+
+	for (i = 1; i < nranges; i++) {
+		if (ranges[i].vmr_size < ranges[min].vmr_size)
+			min = i;
+	}
+	if (newsize <= ranges[min].vmr_size)
+		return (false);
+	vm_md_printf("memory map: too many ranges, %#llx-%#llx left unused\n",
+	    (unsigned long long)ranges[min].vmr_start,
+	    (unsigned long long)range_end(&ranges[min]) - 1);
+	range_delete(min);
+	return (true);
+}
+
+/* Add [start, end), whole pages; join it with all that it touches. */
+static int
+range_add(paddr_t start, paddr_t end)
+{
+	unsigned i, at;
+	int error = 0;
+
+	for (i = 0; i < nranges;) {
+		if (ranges[i].vmr_start > end || range_end(&ranges[i]) < start) {
+			i++;
+			continue;
+		}
+		if (ranges[i].vmr_start < start)
+			start = ranges[i].vmr_start;
+		if (range_end(&ranges[i]) > end)
+			end = range_end(&ranges[i]);
+		range_delete(i);
+	}
+	if (nranges == VM_BOOTSTRAP_RANGES) {
+		error = E2BIG;
+		if (!range_evict(end - start)) {
+			vm_md_printf("memory map: too many ranges, "
+			    "%#llx-%#llx left unused\n",
+			    (unsigned long long)start,
+			    (unsigned long long)end - 1);
+			return (error);
+		}
+	}
+	for (at = nranges; at > 0 && ranges[at - 1].vmr_start > start; at--)
+		ranges[at] = ranges[at - 1];
+	ranges[at].vmr_start = start;
+	ranges[at].vmr_size = end - start;
+	nranges++;
+	return (error);
+}
+
+int
+vm_bootstrap_start(const struct vm_memrange *usable, unsigned n)
+{
+	paddr_t start, end;
+	int error = 0;
+	unsigned i;
+
+	nranges = 0;
+	ntaken = 0;
+	ended = false;
+	for (i = 0; i < n; i++) {
+		if (range_end(&usable[i]) < usable[i].vmr_start) {
+			vm_md_printf("memory map: entry of %#llx bytes at %#llx "
+			    "wraps, left unused\n",
+			    (unsigned long long)usable[i].vmr_size,
+			    (unsigned long long)usable[i].vmr_start);
+			continue;
+		}
+		end = page_down(stated_end(&usable[i]));
+		if (usable[i].vmr_start >= end)
+			continue;
+		start = page_up(usable[i].vmr_start);
+		if (start < end && range_add(start, end) != 0)
+			error = E2BIG;
+	}
+	return (nranges == 0 ? EINVAL : error);
+}
+
+void
+vm_bootstrap_exclude(paddr_t start, psize_t size)
+{
+	struct vm_memrange r = { start, size };
+	paddr_t end = page_up(stated_end(&r)), rstart, rend;
+	unsigned i;
+
+	if (size == 0 || start >= PADDR_END)
+		return;
+	KASSERT(ntaken == 0);
+	start = page_down(start);
+	for (i = 0; i < nranges;) {
+		rstart = ranges[i].vmr_start;
+		rend = range_end(&ranges[i]);
+		if (rend <= start || rstart >= end) {
+			i++;
+			continue;
+		}
+		range_delete(i);
+		if (rend > end)
+			(void)range_add(end, rend);
+		if (rstart < start)
+			(void)range_add(rstart, start);
+		i = 0;
+	}
+}
+
+static int
+taken_insert(paddr_t start, paddr_t end, const char *owner)
+{
+	size_t len = strlen(owner);
+	unsigned at;
+
+	if (ntaken == VM_BOOTSTRAP_TAKEN)
+		return (ENOSPC);
+	for (at = ntaken; at > 0 && taken[at - 1].t_start > start; at--)
+		taken[at] = taken[at - 1];
+	ntaken++;
+	taken[at].t_start = start;
+	taken[at].t_end = end;
+	if (len > VM_OWNER_NAMELEN - 1)
+		len = VM_OWNER_NAMELEN - 1;
+	memset(taken[at].t_owner, 0, sizeof(taken[at].t_owner));
+	memcpy(taken[at].t_owner, owner, len);
+	return (0);
+}
+
+/*
+ * Of what is reserved, only the parts that nobody took before are entered:
+ * the log has no overlaps, the first owner of a page keeps it.
+ */
+int
+vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
+{
+	struct vm_memrange r = { start, size };
+	paddr_t end = page_up(stated_end(&r)), stop;
+	unsigned i;
+
+	if (size == 0 || start >= PADDR_END)
+		return (0);
+	start = page_down(start);
+	for (i = 0; start < end && i < ntaken; i++) {
+		if (taken[i].t_end <= start)
+			continue;
+		stop = taken[i].t_start < end ? taken[i].t_start : end;
+		if (start < stop) {
+			if (taken_insert(start, stop, owner) != 0)
+				return (ENOSPC);
+			i++;		/* the entry moved up by one */
+		}
+		start = taken[i].t_end;
+	}
+	return (start < end ? taken_insert(start, end, owner) : 0);
+}
+
+/*
+ * The highest aligned address in [low, high) where size bytes are free of
+ * entries of the log; VM_PADDR_NONE: nowhere.
+ */
+static paddr_t
+place_in(paddr_t low, paddr_t high, psize_t size, psize_t align)
+{
+	unsigned i = ntaken;
+	paddr_t start;
+
+	for (;;) {
+		if (high < low || high - low < size)
+			return (VM_PADDR_NONE);
+		start = (high - size) & ~(align - 1);
+		if (start < low)
+			return (VM_PADDR_NONE);
+		while (i > 0 && taken[i - 1].t_start >= start + size)
+			i--;
+		if (i == 0 || taken[i - 1].t_end <= start)
+			return (start);
+		high = taken[i - 1].t_start;
+	}
+}
+
+paddr_t
+vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
+    const char *owner)
+{
+	paddr_t start = VM_PADDR_NONE, end;
+	unsigned i;
+
+	if (ended || size == 0 || size > PADDR_END || align == 0 ||
+	    (align & (align - 1)) != 0)
+		return (VM_PADDR_NONE);
+	if (align < VM_PAGE_SIZE)
+		align = VM_PAGE_SIZE;
+	size = page_up(size);
+	for (i = nranges; i-- > 0 && start == VM_PADDR_NONE;) {
+		end = range_end(&ranges[i]);
+		if (end > high)
+			end = page_down(high);
+		start = place_in(ranges[i].vmr_start, end, size, align);
+	}
+	if (start != VM_PADDR_NONE &&
+	    taken_insert(start, start + size, owner) != 0)
+		return (VM_PADDR_NONE);
+	return (start);
+}
+
+bool
+vm_bootstrap_range(unsigned i, struct vm_memrange *range)
+{
+
+	if (i >= nranges)
+		return (false);
+	*range = ranges[i];
+	return (true);
+}
+
+bool
+vm_bootstrap_taken(unsigned i, struct vm_memrange *range, const char **owner)
+{
+
+	if (i >= ntaken)
+		return (false);
+	range->vmr_start = taken[i].t_start;
+	range->vmr_size = taken[i].t_end - taken[i].t_start;
+	*owner = taken[i].t_owner;
+	return (true);
+}
+
+void
+vm_bootstrap_end(void)
+{
+
+	ended = true;
+}

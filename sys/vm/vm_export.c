@@ -1,0 +1,109 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * What extstat(8) reads.
+ *
+ * The segments and spans are copied into arrays of the exported form, so that
+ * the structures inside sys/vm may change without a reader noticing; names
+ * and counters are exported where they are.  The magic is there from the
+ * start: a reader that comes before the allocator is up finds zero segments.
+ */
+
+#include <vm/vm_counter_var.h>
+#include <vm/vm_export.h>
+#include <vm/vm_extmap.h>
+#include <vm/vm_owner.h>
+#include <vm/vm_owner_var.h>
+#include <vm/vm_physseg.h>
+#include <vm/vm_sync.h>
+
+static struct vm_export_seg export_segs[VM_PHYSSEG_MAX];
+static struct vm_export_span export_spans[VM_EXTMAP_SPANS];
+static struct vm_export_name export_lists[VM_NFREELIST];
+
+struct vm_export vm_export = {
+	.ve_magic = { 'E', 'X', 'T', 'A', 'N', 'T', 'v', 'm' },
+	.ve_byteorder = VM_EXPORT_BYTEORDER,
+	.ve_version = VM_EXPORT_VERSION,
+	.ve_size = sizeof(struct vm_export),
+	.ve_page_shift = PAGE_SHIFT,
+};
+
+_Static_assert(sizeof(VM_EXPORT_MAGIC) - 1 == sizeof(vm_export.ve_magic),
+    "the magic fills its field");
+
+static void
+array_set(struct vm_export_array *vea, const void *base, unsigned count,
+    size_t size)
+{
+
+	vea->vea_paddr = vm_md_vtophys(base);
+	vea->vea_count = count;
+	vea->vea_size = (uint32_t)size;
+}
+
+static unsigned
+segs_export(void)
+{
+	struct vm_physseg seg;
+	unsigned i;
+
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		export_segs[i].ves_start = seg.vs_start;
+		export_segs[i].ves_end = seg.vs_end;
+		export_segs[i].ves_list = seg.vs_list;
+	}
+	return (i);
+}
+
+static unsigned
+spans_export(void)
+{
+	const struct vm_extspan *xs;
+	unsigned i;
+
+	for (i = 0; i < vm_map.xm_nspans; i++) {
+		xs = &vm_map.xm_span[i];
+		export_spans[i].vep_first = xs->xs_first;
+		export_spans[i].vep_nframes = xs->xs_nframes;
+		export_spans[i].vep_states = vm_md_vtophys(xs->xs_word);
+		export_spans[i].vep_owners = xs->xs_owner == NULL ? 0 :
+		    vm_md_vtophys(xs->xs_owner);
+	}
+	return (i);
+}
+
+static void
+lists_export(void)
+{
+	const char *name;
+	unsigned i;
+
+	for (i = 0; i < VM_NFREELIST; i++) {
+		name = vm_freelist_name((enum vm_freelist)i);
+		memcpy(export_lists[i].ven_name, name, strlen(name));
+	}
+}
+
+void
+vm_export_update(void)
+{
+
+	array_set(&vm_export.ve_segs, export_segs, segs_export(),
+	    sizeof(export_segs[0]));
+	array_set(&vm_export.ve_spans, export_spans, spans_export(),
+	    sizeof(export_spans[0]));
+	lists_export();
+	array_set(&vm_export.ve_lists, export_lists, VM_NFREELIST,
+	    sizeof(export_lists[0]));
+	array_set(&vm_export.ve_owners, vm_owner_names, VM_OWNER_MAX,
+	    sizeof(struct vm_export_name));
+	array_set(&vm_export.ve_counter_names, vm_counter_names, VM_NCOUNTER,
+	    sizeof(struct vm_export_name));
+	array_set(&vm_export.ve_counters, vm_counters, VM_COUNTERSETS,
+	    sizeof(struct vm_counterset));
+}

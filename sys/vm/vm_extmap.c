@@ -1,0 +1,1553 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The extent map.
+ *
+ * 1. One map.  All managed memory, whatever its free list or segment, is in
+ * one map, because a run may reach over the border of two lists or of two
+ * segments that touch; a map for each segment misses such runs.  Storage comes
+ * in spans, each over contiguous whole chunks (of 64 blocks of 512 frames).
+ * Frames of a span that are no memory are "absent": each looks like an
+ * allocation of one frame, so no search finds it, the length of an allocation
+ * before it ends there, and there is no further state.
+ *
+ * 2. State.  Two bits a frame, 32 frames a word.  The first bits lie in the
+ * upper half and the second bits in the lower half of the word, so that the
+ * free frames of a word are ~(w | w >> 32), and a range is changed with one
+ * mask.
+ *
+ * 3. Summary.  Over each block lie {longest, start, end, free}, and a bit in
+ * a bitmap for each order k: "this block may hold a naturally aligned free
+ * run of 2^k frames"; over each bitmap lies another with a bit for each of
+ * its words.  A summary is an upper bound: a free raises it at once, taking
+ * frames merely marks the block dirty, and it is brought up to date when a
+ * search meets it.  The number of free frames is always exact.
+ *
+ * 4. Search.  Any run of n frames contains a naturally aligned run of 2^k
+ * frames if 2^(k+1) - 1 <= n; and if its start is aligned to 2^a, also one of
+ * 2^min(a, log2 n).  So a search goes through the blocks whose bit for the
+ * best such k is set, in address order, finds each aligned run of 2^k, and
+ * widens it to the whole extent; whether the request fits into an extent is a
+ * closed formula (vm_extmap_fit()).  Every run that could satisfy the request
+ * lies in an extent that is met this way: the search is exact.
+ *
+ * 5. Atomicity.  The caller serialises all changes from and to FREE.  Single
+ * pages go between HELD and HEAD by compare-and-swap elsewhere at the same
+ * time, hence all stores to words are atomic read-modify-write.  A free frame
+ * changes only here, so a set of free frames may be taken by an OR; the first
+ * word of an allocation that is released might change, so that is a
+ * compare-and-swap; tails change only here again.
+ */
+
+#include <vm/vm_extmap.h>
+#include <vm/vm_kassert.h>
+
+#define	WORD_SHIFT	5
+#define	WORD_MASK	(VM_EXTWORD_FRAMES - 1)
+#define	BLOCK_WORDS	(VM_EXTBLOCK_FRAMES / VM_EXTWORD_FRAMES)
+#define	BLOCK_MASK	((uint64_t)VM_EXTBLOCK_FRAMES - 1)
+#define	CHUNK_MASK	((uint64_t)VM_EXTCHUNK_FRAMES - 1)
+#define	MAXORDER	(VM_EXTMAP_NORDER - 1)
+
+/* A word of absent frames. */
+#define	ABSENT		UINT64_MAX
+
+/* Which orders a run or a word has: bit k for order k. */
+#define	ORDERS_UPTO(k)	((2U << (k)) - 1)
+
+/*
+ * Words.
+ */
+
+static inline uint32_t
+word_free(uint64_t w)
+{
+
+	return ((uint32_t)~(w | w >> 32));
+}
+
+static inline uint64_t
+word_load(const vm_extword_t *wp)
+{
+
+	return (atomic_load_explicit(wp, memory_order_relaxed));
+}
+
+/* The bits [from, to) of a half word; 0 <= from < to <= 32. */
+static inline uint32_t
+half_mask(unsigned from, unsigned to)
+{
+
+	return ((UINT32_MAX >> (VM_EXTWORD_FRAMES - (to - from))) << from);
+}
+
+static inline uint64_t
+both_halves(uint32_t mask)
+{
+
+	return ((uint64_t)mask << 32 | mask);
+}
+
+static inline unsigned
+log2_floor(uint64_t n)
+{
+
+	return (63 - (unsigned)__builtin_clzll(n));
+}
+
+static inline uint64_t
+align_down(uint64_t n, uint64_t align)
+{
+
+	return (n & ~(align - 1));
+}
+
+static inline uint64_t
+align_up(uint64_t n, uint64_t align)
+{
+
+	return (align_down(n + align - 1, align));
+}
+
+/*
+ * Spans.
+ */
+
+struct vm_extspan *
+vm_extmap_span(const struct vm_extmap *map, vm_frame_t frame)
+{
+	unsigned i;
+
+	for (i = 0; i < map->xm_nspans; i++) {
+		const struct vm_extspan *xs = &map->xm_span[i];
+
+		if (frame - xs->xs_first < xs->xs_nframes)
+			return ((struct vm_extspan *)(uintptr_t)xs);
+	}
+	return (NULL);
+}
+
+static inline vm_frame_t
+span_end(const struct vm_extspan *xs)
+{
+
+	return (xs->xs_first + xs->xs_nframes);
+}
+
+static inline uint64_t
+span_nblocks(const struct vm_extspan *xs)
+{
+
+	return (xs->xs_nframes >> VM_EXTBLOCK_SHIFT);
+}
+
+static inline uint64_t
+span_block(const struct vm_extspan *xs, vm_frame_t frame)
+{
+
+	return ((frame - xs->xs_first) >> VM_EXTBLOCK_SHIFT);
+}
+
+static inline vm_frame_t
+block_first(const struct vm_extspan *xs, uint64_t b)
+{
+
+	return (xs->xs_first + (b << VM_EXTBLOCK_SHIFT));
+}
+
+static inline vm_extword_t *
+span_word(const struct vm_extspan *xs, vm_frame_t frame)
+{
+
+	return (&xs->xs_word[(frame - xs->xs_first) >> WORD_SHIFT]);
+}
+
+enum vm_fstate
+vm_extmap_state(const struct vm_extmap *map, vm_frame_t frame)
+{
+	const struct vm_extspan *xs = vm_extmap_span(map, frame);
+	uint64_t w;
+
+	if (xs == NULL)
+		return (VM_FRAME_HEAD);
+	w = word_load(span_word(xs, frame)) >> (frame & WORD_MASK);
+	return ((enum vm_fstate)((w >> 31 & 2) | (w & 1)));
+}
+
+/*
+ * Setting up.
+ */
+
+void
+vm_extmap_init(struct vm_extmap *map)
+{
+
+	memset(map, 0, sizeof(*map));
+}
+
+/* Words in a bitmap with that many bits. */
+static size_t
+bitmap_words(uint64_t nbits)
+{
+
+	return ((size_t)((nbits + 63) / 64));
+}
+
+size_t
+vm_extmap_metasize(uint64_t nframes)
+{
+	uint64_t nblocks = nframes >> VM_EXTBLOCK_SHIFT;
+	size_t bitmap = bitmap_words(nblocks);
+
+	return ((size_t)(nframes >> WORD_SHIFT) * sizeof(vm_extword_t) +
+	    (size_t)nblocks * sizeof(struct vm_extsum) +
+	    (bitmap + VM_EXTMAP_NORDER * (bitmap + bitmap_words(bitmap))) *
+	    sizeof(uint64_t));
+}
+
+/* The pieces of a span's metadata lie one behind the other. */
+static void
+span_layout(struct vm_extspan *xs, void *mem)
+{
+	uint64_t nblocks = span_nblocks(xs);
+	size_t bitmap = bitmap_words(nblocks);
+	uint64_t *p;
+	unsigned k;
+
+	xs->xs_word = mem;
+	memset(mem, 0xff, (size_t)(xs->xs_nframes >> WORD_SHIFT) *
+	    sizeof(vm_extword_t));
+	xs->xs_sum = (void *)(xs->xs_word + (xs->xs_nframes >> WORD_SHIFT));
+	p = (void *)(xs->xs_sum + nblocks);
+	xs->xs_dirty = p;
+	p += bitmap;
+	for (k = 0; k < VM_EXTMAP_NORDER; k++) {
+		xs->xs_order[k] = p;
+		p += bitmap;
+		xs->xs_top[k] = p;
+		p += bitmap_words(bitmap);
+	}
+	memset(xs->xs_sum, 0, (size_t)((uintptr_t)p - (uintptr_t)xs->xs_sum));
+	KASSERT((uintptr_t)p - (uintptr_t)mem ==
+	    vm_extmap_metasize(xs->xs_nframes));
+}
+
+int
+vm_extmap_attach(struct vm_extmap *map, vm_frame_t first, uint64_t nframes,
+    void *mem)
+{
+	unsigned i, at = 0;
+
+	if (nframes == 0 || ((first | nframes) & CHUNK_MASK) != 0 ||
+	    first >= VM_FRAME_END || nframes > VM_FRAME_END - first)
+		return (EINVAL);
+	for (i = 0; i < map->xm_nspans; i++) {
+		const struct vm_extspan *xs = &map->xm_span[i];
+
+		if (first < span_end(xs) && xs->xs_first < first + nframes)
+			return (EINVAL);
+		if (xs->xs_first < first)
+			at = i + 1;
+	}
+	if (map->xm_nspans == VM_EXTMAP_SPANS)
+		return (ENOSPC);
+
+	for (i = map->xm_nspans; i > at; i--)
+		map->xm_span[i] = map->xm_span[i - 1];
+	map->xm_nspans++;
+	map->xm_span[at].xs_first = first;
+	map->xm_span[at].xs_nframes = nframes;
+	map->xm_span[at].xs_owner = NULL;
+	span_layout(&map->xm_span[at], mem);
+	return (0);
+}
+
+/*
+ * Summaries.
+ */
+
+static inline bool
+bit_test(const uint64_t *bitmap, uint64_t b)
+{
+
+	return ((bitmap[b >> 6] >> (b & 63) & 1) != 0);
+}
+
+static inline void
+bit_set(uint64_t *bitmap, uint64_t b)
+{
+
+	bitmap[b >> 6] |= (uint64_t)1 << (b & 63);
+}
+
+static inline void
+bit_clear(uint64_t *bitmap, uint64_t b)
+{
+
+	bitmap[b >> 6] &= ~((uint64_t)1 << (b & 63));
+}
+
+static inline void
+order_set(struct vm_extspan *xs, unsigned k, uint64_t b)
+{
+
+	bit_set(xs->xs_order[k], b);
+	bit_set(xs->xs_top[k], b >> 6);
+}
+
+static inline void
+order_clear(struct vm_extspan *xs, unsigned k, uint64_t b)
+{
+
+	bit_clear(xs->xs_order[k], b);
+	if (xs->xs_order[k][b >> 6] == 0)
+		bit_clear(xs->xs_top[k], b >> 6);
+}
+
+/* Raise the orders of a block to at least those of the set. */
+static void
+orders_raise(struct vm_extspan *xs, uint64_t b, unsigned orders)
+{
+	unsigned k;
+
+	for (k = 0; orders >> k != 0; k++) {
+		if (!bit_test(xs->xs_order[k], b))
+			order_set(xs, k, b);
+	}
+}
+
+static void
+orders_lower(struct vm_extspan *xs, uint64_t b, unsigned orders)
+{
+	unsigned k;
+
+	for (k = MAXORDER + 1; k-- > 0 && (orders >> k & 1) == 0;) {
+		if (bit_test(xs->xs_order[k], b))
+			order_clear(xs, k, b);
+	}
+}
+
+/* The orders of the aligned runs inside [start, end), a run in one block. */
+static unsigned
+run_orders(vm_frame_t start, vm_frame_t end)
+{
+	unsigned k = log2_floor(end - start);
+
+	if (align_up(start, (uint64_t)1 << k) + ((uint64_t)1 << k) > end)
+		k--;
+	return (ORDERS_UPTO(k));
+}
+
+/*
+ * Of the starts of naturally aligned runs of 2^k set bits in 32, those that
+ * start one of 2^(k+1); k from 0 to 4.
+ */
+static inline uint32_t
+fold_step(uint32_t starts, unsigned k)
+{
+	static const uint32_t aligned[] = {
+		0x55555555, 0x11111111, 0x01010101, 0x00010001, 0x00000001
+	};
+
+	return (starts & starts >> (1U << k) & aligned[k]);
+}
+
+/* The starts of naturally aligned runs of 2^k set bits, k from 0 to 5. */
+static inline uint32_t
+fold(uint32_t m, unsigned k)
+{
+	unsigned i;
+
+	for (i = 0; i < k; i++)
+		m = fold_step(m, i);
+	return (m);
+}
+
+/* What scanning the words of a block tells. */
+struct block_scan {
+	struct vm_extsum bs_sum;
+	unsigned	bs_orders;
+};
+
+static inline unsigned
+longest_ones(uint32_t m)
+{
+	unsigned n;
+
+	for (n = 0; m != 0; n++)
+		m &= m >> 1;
+	return (n);
+}
+
+static void
+block_scan(const struct vm_extspan *xs, uint64_t b, struct block_scan *bs)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	uint32_t folded[WORD_SHIFT] = { 0 }, full = 0, m;
+	unsigned i, k, run = 0, longest = 0, nfree = 0, start = 0;
+	bool first = true;
+
+	for (i = 0; i < BLOCK_WORDS; i++) {
+		m = word_free(word_load(&wp[i]));
+		if (m == UINT32_MAX) {
+			full |= 1U << i;
+			run += VM_EXTWORD_FRAMES;
+			nfree += VM_EXTWORD_FRAMES;
+			continue;
+		}
+		run += (unsigned)__builtin_ctz(~m);
+		if (first)
+			start = run;
+		first = false;
+		if (run > longest)
+			longest = run;
+		run = (unsigned)__builtin_clz(~m);
+		if (m == 0)
+			continue;
+		nfree += (unsigned)__builtin_popcount(m);
+		if (longest < VM_EXTWORD_FRAMES) {
+			k = longest_ones(m);
+			if (k > longest)
+				longest = k;
+		}
+		for (k = 0; k < WORD_SHIFT && m != 0; k++) {
+			folded[k] |= m;
+			m = fold_step(m, k);
+		}
+	}
+	if (first)
+		start = run;
+	if (run > longest)
+		longest = run;
+	bs->bs_sum.es_longest = (uint16_t)longest;
+	bs->bs_sum.es_start = (uint16_t)start;
+	bs->bs_sum.es_end = (uint16_t)run;
+	bs->bs_sum.es_free = (uint16_t)nfree;
+
+	bs->bs_orders = 0;
+	for (k = 0; k < WORD_SHIFT; k++)
+		bs->bs_orders |= (folded[k] != 0 || full != 0 ? 1U : 0U) << k;
+	for (k = WORD_SHIFT; k <= MAXORDER; k++)
+		bs->bs_orders |=
+		    (fold(full, k - WORD_SHIFT) != 0 ? 1U : 0U) << k;
+}
+
+static void
+block_summarise(struct vm_extspan *xs, uint64_t b)
+{
+	struct block_scan bs;
+
+	block_scan(xs, b, &bs);
+	xs->xs_sum[b] = bs.bs_sum;
+	orders_raise(xs, b, bs.bs_orders);
+	orders_lower(xs, b, bs.bs_orders);
+	bit_clear(xs->xs_dirty, b);
+}
+
+static inline void
+block_clean(struct vm_extspan *xs, uint64_t b)
+{
+
+	if (bit_test(xs->xs_dirty, b))
+		block_summarise(xs, b);
+}
+
+/*
+ * The free run in one block around a free frame; positions in the block.
+ */
+static void
+block_run(const struct vm_extspan *xs, uint64_t b, unsigned pos,
+    unsigned *startp, unsigned *endp)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	unsigned i = pos >> WORD_SHIFT, bit = pos & WORD_MASK;
+	uint32_t taken;
+
+	taken = ~word_free(word_load(&wp[i])) & (half_mask(0, bit + 1));
+	while (taken == 0 && i > 0)
+		taken = ~word_free(word_load(&wp[--i]));
+	*startp = i * VM_EXTWORD_FRAMES +
+	    (taken == 0 ? 0 : log2_floor(taken) + 1);
+
+	i = pos >> WORD_SHIFT;
+	taken = ~word_free(word_load(&wp[i])) & (UINT32_MAX << bit);
+	while (taken == 0 && i < BLOCK_WORDS - 1)
+		taken = ~word_free(word_load(&wp[++i]));
+	*endp = i * VM_EXTWORD_FRAMES +
+	    (taken == 0 ? VM_EXTWORD_FRAMES : (unsigned)__builtin_ctz(taken));
+}
+
+/* Frames [pos, pos + n) of a block have become free: raise its summary. */
+static void
+block_freed(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+{
+	struct vm_extsum *sum = &xs->xs_sum[b];
+	unsigned start, end;
+
+	sum->es_free = (uint16_t)(sum->es_free + n);
+	block_run(xs, b, pos, &start, &end);
+	if (start == 0)
+		sum->es_start = (uint16_t)end;
+	if (end == VM_EXTBLOCK_FRAMES)
+		sum->es_end = (uint16_t)(end - start);
+	if (end - start > sum->es_longest)
+		sum->es_longest = (uint16_t)(end - start);
+	orders_raise(xs, b, run_orders(start, end));
+}
+
+/* n frames of a block are no longer free. */
+static void
+block_taken(struct vm_extspan *xs, uint64_t b, unsigned n)
+{
+	struct vm_extsum *sum = &xs->xs_sum[b];
+
+	KASSERT(sum->es_free >= n);
+	sum->es_free = (uint16_t)(sum->es_free - n);
+	if (sum->es_free == 0)
+		block_summarise(xs, b);
+	else
+		bit_set(xs->xs_dirty, b);
+}
+
+/*
+ * Apply a function to the parts of [start, end) in each block.
+ */
+static void
+for_blocks(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
+    void (*fn)(struct vm_extspan *, uint64_t, unsigned, unsigned))
+{
+	struct vm_extspan *xs = NULL;
+	vm_frame_t stop;
+
+	for (; start < end; start = stop) {
+		if (xs == NULL || start >= span_end(xs))
+			xs = vm_extmap_span(map, start);
+		KASSERT(xs != NULL);
+		stop = align_down(start, VM_EXTBLOCK_FRAMES) +
+		    VM_EXTBLOCK_FRAMES;
+		if (stop > end)
+			stop = end;
+		fn(xs, span_block(xs, start), (unsigned)(start & BLOCK_MASK),
+		    (unsigned)(stop - start));
+	}
+}
+
+/*
+ * Change the state bits of [start, end): first clear, then set, each being a
+ * pair of half-word selectors (0 or all ones).
+ */
+static void
+range_change(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
+    uint64_t clear, uint64_t set)
+{
+	struct vm_extspan *xs = NULL;
+	vm_frame_t stop;
+	uint64_t mask;
+
+	for (; start < end; start = stop) {
+		if (xs == NULL || start >= span_end(xs))
+			xs = vm_extmap_span(map, start);
+		KASSERT(xs != NULL);
+		stop = align_down(start, VM_EXTWORD_FRAMES) +
+		    VM_EXTWORD_FRAMES;
+		if (stop > end)
+			stop = end;
+		mask = both_halves(half_mask((unsigned)(start & WORD_MASK),
+		    (unsigned)(start & WORD_MASK) + (unsigned)(stop - start)));
+		if (clear != 0)
+			atomic_fetch_and_explicit(span_word(xs, start),
+			    ~(mask & clear), memory_order_acq_rel);
+		if (set != 0)
+			atomic_fetch_or_explicit(span_word(xs, start),
+			    mask & set, memory_order_acq_rel);
+	}
+}
+
+#define	SECOND_BITS	((uint64_t)UINT32_MAX)
+#define	FIRST_BITS	((uint64_t)UINT32_MAX << 32)
+
+static void
+block_resummarise(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+{
+
+	(void)pos;
+	(void)n;
+	block_summarise(xs, b);
+}
+
+void
+vm_extmap_insert(struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
+{
+
+	vm_extmap_set(map, start, end, VM_FRAME_FREE);
+}
+
+static uint64_t
+span_nfree(const struct vm_extspan *xs)
+{
+	uint64_t b, n = 0;
+
+	for (b = 0; b < span_nblocks(xs); b++)
+		n += xs->xs_sum[b].es_free;
+	return (n);
+}
+
+/* The free frames of the blocks that [start, end) touches. */
+static uint64_t
+blocks_nfree(const struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
+{
+	const struct vm_extspan *xs;
+	vm_frame_t f;
+	uint64_t n = 0;
+
+	for (f = align_down(start, VM_EXTBLOCK_FRAMES); f < end;
+	    f += VM_EXTBLOCK_FRAMES) {
+		xs = vm_extmap_span(map, f);
+		KASSERT(xs != NULL);
+		n += xs->xs_sum[span_block(xs, f)].es_free;
+	}
+	return (n);
+}
+
+void
+vm_extmap_set(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
+    enum vm_fstate state)
+{
+
+	if (start >= end)
+		return;
+	map->xm_nfree -= blocks_nfree(map, start, end);
+	switch (state) {
+	case VM_FRAME_FREE:
+		range_change(map, start, end, UINT64_MAX, 0);
+		break;
+	case VM_FRAME_HELD:
+		range_change(map, start, end, FIRST_BITS, SECOND_BITS);
+		break;
+	case VM_FRAME_HEAD:
+		range_change(map, start, start + 1, 0, UINT64_MAX);
+		range_change(map, start + 1, end, SECOND_BITS, FIRST_BITS);
+		break;
+	case VM_FRAME_TAIL:
+		range_change(map, start, end, SECOND_BITS, FIRST_BITS);
+		break;
+	}
+	for_blocks(map, start, end, block_resummarise);
+	map->xm_nfree += blocks_nfree(map, start, end);
+}
+
+int
+vm_extmap_load(struct vm_extmap *map, struct vm_extspan *xs,
+    const uint64_t *words, size_t nwords)
+{
+	uint64_t b;
+	size_t i;
+
+	if (nwords > xs->xs_nframes >> WORD_SHIFT)
+		return (EINVAL);
+	map->xm_nfree -= span_nfree(xs);
+	for (i = 0; i < nwords; i++)
+		atomic_store_explicit(&xs->xs_word[i], words[i],
+		    memory_order_relaxed);
+	for (b = 0; b < span_nblocks(xs); b++)
+		block_summarise(xs, b);
+	map->xm_nfree += span_nfree(xs);
+	return (0);
+}
+
+/*
+ * Does a request fit?
+ */
+
+static bool
+fit_first(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
+    vm_frame_t *startp)
+{
+	vm_frame_t a = align_up(start, req->er_align);
+	uint64_t line = req->er_boundary, align;
+
+	if (line != 0 && ((a ^ (a + req->er_npages - 1)) & ~(line - 1)) != 0) {
+		/* To the next line, and aligned there too. */
+		align = line > req->er_align ? line : req->er_align;
+		a = align_up(a, align);
+	}
+	*startp = a;
+	return (a < end && a >= start && end - a >= req->er_npages);
+}
+
+static bool
+fit_last(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
+    vm_frame_t *startp)
+{
+	uint64_t line = req->er_boundary, n = req->er_npages;
+	vm_frame_t a;
+
+	if (end - start < n)
+		return (false);
+	a = align_down(end - n, req->er_align);
+	if (line != 0 && ((a ^ (a + n - 1)) & ~(line - 1)) != 0) {
+		/* Back until it ends at the line it crossed. */
+		a = align_down(align_down(a + n - 1, line) - n, req->er_align);
+	}
+	*startp = a;
+	return (a >= start && a <= end - n);
+}
+
+bool
+vm_extmap_fit(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
+    bool last, vm_frame_t *startp)
+{
+
+	KASSERT(start < end && end <= VM_FRAME_END);
+	if (end - start < req->er_npages)
+		return (false);
+	return (last ? fit_last(req, start, end, startp) :
+	    fit_first(req, start, end, startp));
+}
+
+/*
+ * Finding extents.
+ */
+
+/* The end of the free run that begins at or before start, at most limit. */
+static vm_frame_t
+run_end(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit)
+{
+	const struct vm_extspan *xs = NULL;
+	vm_frame_t f = start;
+	uint32_t taken;
+
+	while (f < limit) {
+		if (xs == NULL || f >= span_end(xs)) {
+			xs = vm_extmap_span(map, f);
+			if (xs == NULL)
+				return (f);
+		}
+		if ((f & BLOCK_MASK) == 0 &&
+		    xs->xs_sum[span_block(xs, f)].es_free ==
+		    VM_EXTBLOCK_FRAMES) {
+			f += VM_EXTBLOCK_FRAMES;
+			continue;
+		}
+		taken = ~word_free(word_load(span_word(xs, f))) &
+		    UINT32_MAX << (f & WORD_MASK);
+		if (taken != 0) {
+			f = align_down(f, VM_EXTWORD_FRAMES) +
+			    (unsigned)__builtin_ctz(taken);
+			break;
+		}
+		f = align_down(f, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES;
+	}
+	return (f < limit ? f : limit);
+}
+
+/* The start of the free run that ends at or after end, at least limit. */
+static vm_frame_t
+run_start(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit)
+{
+	const struct vm_extspan *xs = NULL;
+	vm_frame_t f = end;		/* all of [f, end) is free */
+	uint32_t taken;
+
+	while (f > limit) {
+		if (xs == NULL || f <= xs->xs_first) {
+			xs = vm_extmap_span(map, f - 1);
+			if (xs == NULL)
+				return (f);
+		}
+		if ((f & BLOCK_MASK) == 0 &&
+		    xs->xs_sum[span_block(xs, f - 1)].es_free ==
+		    VM_EXTBLOCK_FRAMES) {
+			f -= VM_EXTBLOCK_FRAMES;
+			continue;
+		}
+		taken = ~word_free(word_load(span_word(xs, f - 1))) &
+		    half_mask(0, (unsigned)((f - 1) & WORD_MASK) + 1);
+		if (taken != 0) {
+			f = align_down(f - 1, VM_EXTWORD_FRAMES) +
+			    log2_floor(taken) + 1;
+			break;
+		}
+		f = align_down(f - 1, VM_EXTWORD_FRAMES);
+	}
+	return (f > limit ? f : limit);
+}
+
+/* The first block at or after b whose bit for the order is set. */
+static bool
+order_next(const struct vm_extspan *xs, unsigned k, uint64_t *bp)
+{
+	uint64_t nwords = bitmap_words(span_nblocks(xs));
+	uint64_t i = *bp >> 6, w, t;
+
+	if (i >= nwords)
+		return (false);
+	w = xs->xs_order[k][i] & UINT64_MAX << (*bp & 63);
+	if (w == 0) {
+		if (++i >= nwords)
+			return (false);
+		t = xs->xs_top[k][i >> 6] & UINT64_MAX << (i & 63);
+		i >>= 6;
+		while (t == 0) {
+			if (++i >= bitmap_words(nwords))
+				return (false);
+			t = xs->xs_top[k][i];
+		}
+		i = i << 6 | (unsigned)__builtin_ctzll(t);
+		w = xs->xs_order[k][i];
+	}
+	*bp = i << 6 | (unsigned)__builtin_ctzll(w);
+	return (true);
+}
+
+/* The last block at or before b whose bit for the order is set. */
+static bool
+order_prev(const struct vm_extspan *xs, unsigned k, uint64_t *bp)
+{
+	uint64_t i = *bp >> 6, w, t;
+
+	w = xs->xs_order[k][i] & UINT64_MAX >> (63 - (*bp & 63));
+	if (w == 0) {
+		if (i-- == 0)
+			return (false);
+		t = xs->xs_top[k][i >> 6] & UINT64_MAX >> (63 - (i & 63));
+		i >>= 6;
+		while (t == 0) {
+			if (i-- == 0)
+				return (false);
+			t = xs->xs_top[k][i];
+		}
+		i = i << 6 | log2_floor(t);
+		w = xs->xs_order[k][i];
+	}
+	*bp = i << 6 | log2_floor(w);
+	return (true);
+}
+
+/* Starts of aligned free runs of 2^order frames in word i of a block. */
+static inline uint32_t
+block_full_words(const vm_extword_t *wp)
+{
+	uint32_t full = 0;
+	unsigned i;
+
+	for (i = 0; i < BLOCK_WORDS; i++)
+		full |= (word_load(&wp[i]) == 0 ? 1U : 0U) << i;
+	return (full);
+}
+
+/*
+ * The first aligned free run of 2^order frames in a block at or after
+ * position pos (below 512); false: none.
+ */
+static bool
+block_first_run(const struct vm_extspan *xs, uint64_t b, unsigned order,
+    unsigned pos, unsigned *foundp)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	unsigned i = pos >> WORD_SHIFT;
+	uint32_t m;
+
+	if (order > WORD_SHIFT) {
+		i += (pos & WORD_MASK) != 0;
+		m = fold(block_full_words(wp), order - WORD_SHIFT);
+		m &= i < VM_EXTWORD_FRAMES ? UINT32_MAX << i : 0;
+		*foundp = m == 0 ? 0 :
+		    (unsigned)__builtin_ctz(m) << WORD_SHIFT;
+		return (m != 0);
+	}
+	m = fold(word_free(word_load(&wp[i])), order) &
+	    UINT32_MAX << (pos & WORD_MASK);
+	while (m == 0) {
+		if (++i == BLOCK_WORDS)
+			return (false);
+		m = fold(word_free(word_load(&wp[i])), order);
+	}
+	*foundp = i << WORD_SHIFT | (unsigned)__builtin_ctz(m);
+	return (true);
+}
+
+/*
+ * The last aligned free run of 2^order frames in a block that ends at or
+ * before position end (1 to 512); false: none.  *foundp is where it starts.
+ */
+static bool
+block_last_run(const struct vm_extspan *xs, uint64_t b, unsigned order,
+    unsigned end, unsigned *foundp)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	unsigned size = 1U << order, last, i;
+	uint32_t m;
+
+	if (end < size)
+		return (false);
+	last = end - size;		/* the last start that would do */
+	i = last >> WORD_SHIFT;
+	if (order > WORD_SHIFT) {
+		m = fold(block_full_words(wp), order - WORD_SHIFT) &
+		    half_mask(0, i + 1);
+		*foundp = m == 0 ? 0 : log2_floor(m) << WORD_SHIFT;
+		return (m != 0);
+	}
+	m = fold(word_free(word_load(&wp[i])), order) &
+	    half_mask(0, (last & WORD_MASK) + 1);
+	while (m == 0) {
+		if (i-- == 0)
+			return (false);
+		m = fold(word_free(word_load(&wp[i])), order);
+	}
+	*foundp = i << WORD_SHIFT | log2_floor(m);
+	return (true);
+}
+
+/*
+ * A search through the extents of a window: those that hold an aligned run of
+ * 2^order frames, and perhaps n frames (shorter ones may be left out).
+ */
+struct extent_search {
+	struct vm_extmap *es_map;
+	unsigned	es_order;
+	uint64_t	es_n;
+	vm_frame_t	es_low;
+	vm_frame_t	es_high;
+};
+
+/*
+ * Can a block be passed over, because no run of n frames touches it?  True
+ * only if that is sure.  A run of at most a block's length that lies in
+ * more than one block lies in the end of one and the start of the next, or
+ * fills a block between, whose neighbours then add up to more than n.
+ */
+static bool
+block_hopeless(const struct vm_extspan *xs, uint64_t b, uint64_t n)
+{
+	const struct vm_extsum *sum = &xs->xs_sum[b];
+
+	if (n > VM_EXTBLOCK_FRAMES || sum->es_longest >= n)
+		return (false);
+	if (b == 0 || b == span_nblocks(xs) - 1)
+		return (sum->es_start == 0 && sum->es_end == 0);
+	return ((unsigned)sum->es_start + sum[-1].es_end < n &&
+	    (unsigned)sum->es_end + sum[1].es_start < n);
+}
+
+static bool
+span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
+    vm_frame_t from, vm_frame_t limit, struct vm_extent *ext)
+{
+	const uint64_t size = (uint64_t)1 << es->es_order;
+	uint64_t b;
+	vm_frame_t f;
+	unsigned found;
+
+	from = align_up(from, size);
+	while (from < limit) {
+		b = span_block(xs, from);
+		if (!order_next(xs, es->es_order, &b))
+			return (false);
+		f = block_first(xs, b);
+		if (f >= limit)
+			return (false);
+		if (f > from)
+			from = f;
+		block_clean(xs, b);
+		if (!bit_test(xs->xs_order[es->es_order], b) ||
+		    block_hopeless(xs, b, es->es_n) ||
+		    !block_first_run(xs, b, es->es_order,
+		    (unsigned)(from & BLOCK_MASK), &found)) {
+			from = f + VM_EXTBLOCK_FRAMES;
+			continue;
+		}
+		f += found;
+		if (f + size > limit)
+			return (false);
+		ext->e_state = VM_FRAME_FREE;
+		ext->e_start = run_start(es->es_map, f, es->es_low);
+		ext->e_end = run_end(es->es_map, f + size, es->es_high);
+		if (ext->e_end - ext->e_start >= es->es_n)
+			return (true);
+		from = align_up(ext->e_end, size);
+	}
+	return (false);
+}
+
+static bool
+span_extent_prev(const struct extent_search *es, struct vm_extspan *xs,
+    vm_frame_t from, vm_frame_t limit, struct vm_extent *ext)
+{
+	const uint64_t size = (uint64_t)1 << es->es_order;
+	uint64_t b;
+	vm_frame_t f;
+	unsigned found, end;
+
+	while (limit > from) {
+		b = span_block(xs, limit - 1);
+		if (!order_prev(xs, es->es_order, &b))
+			return (false);
+		f = block_first(xs, b);
+		if (f + VM_EXTBLOCK_FRAMES <= from)
+			return (false);
+		end = limit - f < VM_EXTBLOCK_FRAMES ?
+		    (unsigned)(limit - f) : VM_EXTBLOCK_FRAMES;
+		block_clean(xs, b);
+		if (!bit_test(xs->xs_order[es->es_order], b) ||
+		    block_hopeless(xs, b, es->es_n) ||
+		    !block_last_run(xs, b, es->es_order, end, &found)) {
+			limit = f;
+			continue;
+		}
+		f += found;
+		if (f < from)
+			return (false);
+		ext->e_state = VM_FRAME_FREE;
+		ext->e_start = run_start(es->es_map, f, es->es_low);
+		ext->e_end = run_end(es->es_map, f + size, es->es_high);
+		if (ext->e_end - ext->e_start >= es->es_n)
+			return (true);
+		limit = ext->e_start;
+	}
+	return (false);
+}
+
+static inline vm_frame_t
+frame_max(vm_frame_t a, vm_frame_t b)
+{
+
+	return (a > b ? a : b);
+}
+
+static inline vm_frame_t
+frame_min(vm_frame_t a, vm_frame_t b)
+{
+
+	return (a < b ? a : b);
+}
+
+/* The first extent of the search that lies at or after from. */
+static bool
+extent_next(struct extent_search *es, vm_frame_t from, struct vm_extent *ext)
+{
+	struct vm_extspan *xs, *end;
+	vm_frame_t lo, hi;
+
+	xs = es->es_map->xm_span;
+	end = xs + es->es_map->xm_nspans;
+	for (; xs < end && xs->xs_first < es->es_high; xs++) {
+		lo = frame_max(from, xs->xs_first);
+		hi = frame_min(es->es_high, span_end(xs));
+		if (lo < hi && span_extent_next(es, xs, lo, hi, ext))
+			return (true);
+	}
+	return (false);
+}
+
+/* The last extent of the search that lies before limit. */
+static bool
+extent_prev(struct extent_search *es, vm_frame_t limit, struct vm_extent *ext)
+{
+	struct vm_extspan *xs;
+	vm_frame_t lo, hi;
+	unsigned i;
+
+	for (i = es->es_map->xm_nspans; i-- > 0;) {
+		xs = &es->es_map->xm_span[i];
+		lo = frame_max(es->es_low, xs->xs_first);
+		hi = frame_min(limit, span_end(xs));
+		if (lo < hi && span_extent_prev(es, xs, lo, hi, ext))
+			return (true);
+	}
+	return (false);
+}
+
+bool
+vm_extmap_next(struct vm_extmap *map, unsigned order, vm_frame_t from,
+    vm_frame_t limit, struct vm_extent *ext)
+{
+	struct extent_search es = {
+		.es_map = map,
+		.es_order = order < MAXORDER ? order : MAXORDER,
+		.es_n = 1, .es_low = from, .es_high = limit
+	};
+
+	return (extent_next(&es, from, ext));
+}
+
+/*
+ * The order that every run that satisfies the request contains: see 4 above.
+ */
+static unsigned
+request_order(const struct vm_extreq *req)
+{
+	unsigned any = log2_floor(req->er_npages + 1) - 1;
+	unsigned aligned = log2_floor(frame_min(req->er_npages,
+	    req->er_align));
+	unsigned k = any > aligned ? any : aligned;
+
+	return (k < MAXORDER ? k : MAXORDER);
+}
+
+static bool
+find_first(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *ext)
+{
+	vm_frame_t from = es->es_low;
+
+	for (; extent_next(es, from, ext); from = ext->e_end) {
+		if (vm_extmap_fit(req, ext->e_start, ext->e_end, false,
+		    startp))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+find_last(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *ext)
+{
+	vm_frame_t limit = es->es_high;
+
+	for (; extent_prev(es, limit, ext); limit = ext->e_start) {
+		if (vm_extmap_fit(req, ext->e_start, ext->e_end, true,
+		    startp))
+			return (true);
+	}
+	return (false);
+}
+
+static bool
+find_best(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *best)
+{
+	vm_frame_t from = es->es_low, start;
+	uint64_t size = UINT64_MAX;
+	struct vm_extent ext;
+
+	for (; size > req->er_npages && extent_next(es, from, &ext);
+	    from = ext.e_end) {
+		if (ext.e_end - ext.e_start < size && vm_extmap_fit(req,
+		    ext.e_start, ext.e_end, false, &start)) {
+			size = ext.e_end - ext.e_start;
+			*startp = start;
+			*best = ext;
+		}
+	}
+	return (size != UINT64_MAX);
+}
+
+static bool
+find_next(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *ext)
+{
+	vm_frame_t low = es->es_low, next = es->es_map->xm_next;
+
+	if (next > low && next < es->es_high) {
+		es->es_low = next;
+		if (find_first(es, req, startp, ext))
+			return (true);
+		es->es_low = low;
+	}
+	return (find_first(es, req, startp, ext));
+}
+
+static bool
+find_exact(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *ext)
+{
+	vm_frame_t end = es->es_low + req->er_npages;
+
+	if (!vm_extmap_fit(req, es->es_low, end, false, startp))
+		return (false);
+	ext->e_start = es->es_low;
+	ext->e_end = end;
+	return (run_end(es->es_map, es->es_low, end) == end);
+}
+
+bool
+vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
+    vm_frame_t *startp, uint64_t *sizep)
+{
+	struct extent_search es = {
+		.es_map = map,
+		.es_n = req->er_npages,
+		.es_low = req->er_low,
+		.es_high = frame_min(req->er_high, VM_FRAME_END)
+	};
+	struct vm_extent ext;
+	bool found = false;
+
+	KASSERT(req->er_npages > 0 && req->er_align > 0);
+	if (es.es_low >= es.es_high ||
+	    es.es_high - es.es_low < req->er_npages ||
+	    map->xm_nfree < req->er_npages)
+		return (false);
+	es.es_order = request_order(req);
+	switch (req->er_policy) {
+	case VM_POLICY_LOWEST:
+		found = find_first(&es, req, startp, &ext);
+		break;
+	case VM_POLICY_HIGHEST:
+		found = find_last(&es, req, startp, &ext);
+		break;
+	case VM_POLICY_BEST:
+		found = find_best(&es, req, startp, &ext);
+		break;
+	case VM_POLICY_NEXT:
+		found = find_next(&es, req, startp, &ext);
+		break;
+	case VM_POLICY_EXACT:
+		found = find_exact(&es, req, startp, &ext);
+		break;
+	}
+	if (found && sizep != NULL)
+		*sizep = ext.e_end - ext.e_start;
+	return (found);
+}
+
+/*
+ * Walking.
+ */
+
+/*
+ * The first frame in [from, limit) whose state is not the one given; absent
+ * gaps between spans count as HEAD.
+ */
+static vm_frame_t
+state_end(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
+    enum vm_fstate state)
+{
+	const struct vm_extspan *xs = NULL;
+	uint64_t w;
+	uint32_t differs;
+
+	while (from < limit) {
+		if (xs == NULL || from >= span_end(xs)) {
+			xs = vm_extmap_span(map, from);
+			if (xs == NULL)
+				return (from);
+		}
+		w = word_load(span_word(xs, from));
+		differs = (uint32_t)w ^ (state & 1 ? UINT32_MAX : 0);
+		differs |= (uint32_t)(w >> 32) ^ (state & 2 ? UINT32_MAX : 0);
+		differs &= UINT32_MAX << (from & WORD_MASK);
+		from = align_down(from, VM_EXTWORD_FRAMES);
+		if (differs != 0)
+			return (frame_min(limit,
+			    from + (unsigned)__builtin_ctz(differs)));
+		from += VM_EXTWORD_FRAMES;
+	}
+	return (limit);
+}
+
+bool
+vm_extmap_walk(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
+    struct vm_extent *ext)
+{
+
+	if (from >= limit)
+		return (false);
+	ext->e_start = from;
+	ext->e_state = vm_extmap_state(map, from);
+	switch (ext->e_state) {
+	case VM_FRAME_FREE:
+		ext->e_end = run_end(map, from, limit);
+		break;
+	case VM_FRAME_HELD:
+		ext->e_end = state_end(map, from, limit, VM_FRAME_HELD);
+		break;
+	case VM_FRAME_HEAD:
+	case VM_FRAME_TAIL:		/* if the walk began inside one */
+		ext->e_state = VM_FRAME_HEAD;
+		ext->e_end = state_end(map, from + 1, limit, VM_FRAME_TAIL);
+		break;
+	}
+	/* The state may change under a walk without the lock: go on. */
+	if (ext->e_end == from)
+		ext->e_end = from + 1;
+	return (true);
+}
+
+uint64_t
+vm_extmap_owned(const struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
+{
+	const struct vm_extspan *xs = NULL;
+	vm_frame_t stop;
+	uint64_t n = 0, w;
+	unsigned bit;
+
+	for (; start < end; start = stop) {
+		stop = frame_min(end, align_down(start, VM_EXTWORD_FRAMES) +
+		    VM_EXTWORD_FRAMES);
+		if (xs == NULL || start >= span_end(xs))
+			xs = vm_extmap_span(map, start);
+		w = xs == NULL ? ABSENT : word_load(span_word(xs, start));
+		bit = (unsigned)(start & WORD_MASK);
+		n += (unsigned)__builtin_popcountll(w >> 32 &
+		    half_mask(bit, bit + (unsigned)(stop - start)));
+	}
+	return (n);
+}
+
+vm_frame_t
+vm_extmap_head(const struct vm_extmap *map, vm_frame_t frame)
+{
+
+	while (frame > 0 && vm_extmap_state(map, frame) == VM_FRAME_TAIL)
+		frame--;
+	return (frame);
+}
+
+/*
+ * Changing.
+ */
+
+static void
+block_taken_range(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+{
+
+	(void)pos;
+	block_taken(xs, b, n);
+}
+
+void
+vm_extmap_alloc(struct vm_extmap *map, vm_frame_t start, uint64_t n)
+{
+	vm_frame_t end = start + n;
+	vm_frame_t stop = frame_min(end,
+	    align_down(start, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES);
+	unsigned bit = (unsigned)(start & WORD_MASK);
+	uint64_t set;
+
+	KASSERT(n > 0 && run_end(map, start, end) == end);
+	/* The first word in one step: a head never lacks its tails. */
+	set = (uint64_t)half_mask(bit, bit + (unsigned)(stop - start)) << 32 |
+	    (uint64_t)1 << bit;
+	range_change(map, stop, end, 0, FIRST_BITS);
+	atomic_fetch_or_explicit(span_word(vm_extmap_span(map, start), start),
+	    set, memory_order_acq_rel);
+	for_blocks(map, start, end, block_taken_range);
+	map->xm_nfree -= n;
+	map->xm_next = end;
+}
+
+uint64_t
+vm_extmap_length(const struct vm_extmap *map, vm_frame_t head)
+{
+
+	return (state_end(map, head + 1, VM_FRAME_END, VM_FRAME_TAIL) - head);
+}
+
+bool
+vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
+{
+	vm_extword_t *wp = span_word(vm_extmap_span(map, start), start);
+	vm_frame_t end = start + n;
+	vm_frame_t stop = frame_min(end,
+	    align_down(start, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES);
+	unsigned bit = (unsigned)(start & WORD_MASK);
+	uint64_t head = both_halves((uint32_t)1 << bit), old;
+	uint64_t clear = both_halves(half_mask(bit,
+	    bit + (unsigned)(stop - start)));
+
+	old = word_load(wp);
+	do {
+		if ((old & head) != head)
+			return (false);
+	} while (!atomic_compare_exchange_weak_explicit(wp, &old,
+	    old & ~clear, memory_order_acq_rel, memory_order_relaxed));
+	range_change(map, stop, end, UINT64_MAX, 0);
+	for_blocks(map, start, end, block_freed);
+	map->xm_nfree += n;
+	return (true);
+}
+
+bool
+vm_extmap_unhold(struct vm_extmap *map, vm_frame_t frame)
+{
+	struct vm_extspan *xs = vm_extmap_span(map, frame);
+	vm_extword_t *wp = span_word(xs, frame);
+	unsigned bit = (unsigned)(frame & WORD_MASK);
+	uint64_t old = word_load(wp);
+
+	do {
+		if ((old >> bit & 1) == 0 || (old >> bit >> 32 & 1) != 0)
+			return (false);
+	} while (!atomic_compare_exchange_weak_explicit(wp, &old,
+	    old & ~((uint64_t)1 << bit), memory_order_acq_rel,
+	    memory_order_relaxed));
+	block_freed(xs, span_block(xs, frame), (unsigned)(frame & BLOCK_MASK),
+	    1);
+	map->xm_nfree++;
+	return (true);
+}
+
+/*
+ * Blocks to refill from, by what they are worth to constrained requests: no
+ * aligned 64-KiB run (order 4 of 4-KiB frames), no 1-MiB run (order 8), no
+ * whole block (order 9), whole.
+ */
+static const unsigned worth_order[] = { 4, 8, 9, VM_EXTMAP_NORDER };
+#define	NWORTH	(sizeof(worth_order) / sizeof(worth_order[0]))
+
+/*
+ * The first block at or after b, below end, with free frames and not of more
+ * worth than the class; 64 blocks a step.
+ */
+static bool
+worth_next(const struct vm_extspan *xs, unsigned worth, uint64_t *bp,
+    uint64_t end)
+{
+	uint64_t b = *bp, w;
+	unsigned k = worth_order[worth];
+
+	while (b < end && order_next(xs, 0, &b) && b < end) {
+		w = xs->xs_order[0][b >> 6] & UINT64_MAX << (b & 63);
+		if (k < VM_EXTMAP_NORDER)
+			w &= ~xs->xs_order[k][b >> 6];
+		if (w != 0) {
+			*bp = (b & ~(uint64_t)63) |
+			    (unsigned)__builtin_ctzll(w);
+			return (*bp < end);
+		}
+		b = (b | 63) + 1;
+	}
+	return (false);
+}
+
+/*
+ * A block with free frames in [low, high) of the class, from *hint on and
+ * then from low; *hint becomes its first frame.
+ */
+static struct vm_extspan *
+worth_find(struct vm_extmap *map, unsigned worth, vm_frame_t *hint,
+    vm_frame_t low, vm_frame_t high)
+{
+	vm_frame_t from[2], lo, hi;
+	struct vm_extspan *xs;
+	uint64_t b;
+	unsigned i, pass;
+
+	from[0] = *hint > low && *hint < high ? *hint : low;
+	from[1] = low;
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < map->xm_nspans; i++) {
+			xs = &map->xm_span[i];
+			lo = frame_max(from[pass], xs->xs_first);
+			hi = frame_min(high, span_end(xs));
+			if (lo >= hi)
+				continue;
+			b = span_block(xs, lo);
+			if (worth_next(xs, worth, &b,
+			    span_block(xs, hi - 1) + 1)) {
+				*hint = block_first(xs, b);
+				return (xs);
+			}
+		}
+	}
+	return (NULL);
+}
+
+/* Hold up to want free frames of a block, lowest first. */
+static unsigned
+block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
+    _Atomic uint32_t *out, unsigned want)
+{
+	vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	uint32_t first = (uint32_t)(block_first(xs, b) - base), m, take;
+	unsigned n = 0, i;
+
+	for (i = 0; i < BLOCK_WORDS && n < want; i++) {
+		m = word_free(word_load(&wp[i]));
+		for (take = 0; m != 0 && n < want; n++, m &= m - 1) {
+			take |= m & -m;
+			atomic_store_explicit(&out[n],
+			    first + i * VM_EXTWORD_FRAMES +
+			    (unsigned)__builtin_ctz(m), memory_order_relaxed);
+		}
+		if (take != 0)
+			atomic_fetch_or_explicit(&wp[i], take,
+			    memory_order_acq_rel);
+	}
+	/* Many frames for one summary: the worth of the block stays true. */
+	block_summarise(xs, b);
+	return (n);
+}
+
+unsigned
+vm_extmap_hold(struct vm_extmap *map, vm_frame_t *hint, vm_frame_t low,
+    vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out, unsigned want)
+{
+	struct vm_extspan *xs;
+	unsigned worth, n;
+
+	KASSERT(((low | high) & BLOCK_MASK) == 0);
+	for (worth = 0; worth < NWORTH; worth++) {
+		xs = worth_find(map, worth, hint, low, high);
+		if (xs == NULL)
+			continue;
+		n = block_hold(xs, span_block(xs, *hint), base, out, want);
+		KASSERT(n != 0);
+		map->xm_nfree -= n;
+		return (n);
+	}
+	return (0);
+}
+
+/*
+ * Checking.
+ */
+
+static const char *
+block_check(const struct vm_extspan *xs, uint64_t b)
+{
+	const struct vm_extsum *sum = &xs->xs_sum[b];
+	struct block_scan bs;
+	unsigned k;
+	bool has, exact = !bit_test(xs->xs_dirty, b);
+
+	block_scan(xs, b, &bs);
+	if (sum->es_free != bs.bs_sum.es_free)
+		return ("free frames of a block miscounted");
+	if (sum->es_longest < bs.bs_sum.es_longest ||
+	    sum->es_start < bs.bs_sum.es_start ||
+	    sum->es_end < bs.bs_sum.es_end)
+		return ("summary of a block too low");
+	if (exact && memcmp(sum, &bs.bs_sum, sizeof(*sum)) != 0)
+		return ("summary of a clean block too high");
+	for (k = 0; k <= MAXORDER; k++) {
+		has = bit_test(xs->xs_order[k], b);
+		if (!has && (bs.bs_orders >> k & 1) != 0)
+			return ("order bit of a block missing");
+		if (has && exact && (bs.bs_orders >> k & 1) == 0)
+			return ("order bit of a clean block too many");
+		if (has && !bit_test(xs->xs_top[k], b >> 6))
+			return ("order bitmap's index misses a word");
+	}
+	return (NULL);
+}
+
+const char *
+vm_extmap_check(const struct vm_extmap *map, vm_frame_t *where)
+{
+	const struct vm_extspan *xs;
+	uint64_t b, nfree = 0;
+	const char *why;
+	unsigned i;
+
+	*where = 0;
+	for (i = 0; i < map->xm_nspans; i++) {
+		xs = &map->xm_span[i];
+		for (b = 0; b < span_nblocks(xs); b++) {
+			why = block_check(xs, b);
+			if (why != NULL) {
+				*where = block_first(xs, b);
+				return (why);
+			}
+			nfree += xs->xs_sum[b].es_free;
+		}
+	}
+	return (nfree == map->xm_nfree ? NULL : "free frames miscounted");
+}

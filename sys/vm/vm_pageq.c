@@ -1,0 +1,63 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Storage of the page queues.  What moves frames on and off them is in
+ * vm_sync.c.
+ */
+
+#include <vm/vm_pageq.h>
+#include <vm/vm_sync.h>
+
+struct vm_cpuq vm_cpuqs[VM_MAXCPU];
+
+static void
+cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
+    enum vm_freelist top)
+{
+	struct vm_pageq *q;
+	unsigned list;
+
+	memset(&cq->cq_alloc, 0, sizeof(cq->cq_alloc));
+	memset(&cq->cq_free, 0, sizeof(cq->cq_free));
+	cq->cq_top = vm_pageq_of(cq, top);
+	for (list = 0; list < VM_NFREELIST; list++) {
+		cq->cq_hint[list] = 0;
+		q = vm_pageq_of(cq, (enum vm_freelist)list);
+		if (q == NULL)
+			continue;
+		q->pq_base = base[list];
+		atomic_store_explicit(&q->pq_count, 0, memory_order_relaxed);
+	}
+}
+
+void
+vm_pageq_reset(const vm_frame_t base[VM_NFREELIST], enum vm_freelist top)
+{
+	unsigned cpu;
+
+	for (cpu = 0; cpu < VM_MAXCPU; cpu++)
+		cpuq_reset(&vm_cpuqs[cpu], base, top);
+}
+
+void
+vm_pageq_flush(void)
+{
+	vm_md_intr_t s = vm_md_intr_disable();
+	uint32_t cpu = vm_md_curcpu();
+	struct vm_pageq *q;
+	unsigned list;
+
+	if (cpu != VM_NOCPU) {
+		for (list = 0; list < VM_NFREELIST; list++) {
+			q = vm_pageq_of(&vm_cpuqs[cpu],
+			    (enum vm_freelist)list);
+			if (q != NULL)
+				vm_sync_spill(cpu, q, VM_PAGEQ_SIZE);
+		}
+	}
+	vm_md_intr_restore(s);
+}

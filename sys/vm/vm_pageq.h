@@ -1,0 +1,96 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The per-CPU page queues.
+ */
+
+#ifndef _VM_VM_PAGEQ_H_
+#define	_VM_VM_PAGEQ_H_
+
+#include <vm/vm_extmap.h>
+#include <vm/vm_types.h>
+
+/*
+ * Entries of a queue, and how many a refill or a spill moves.  The length of
+ * the queue decides what random frees cost: one that stays in the queue needs
+ * no lock and no summary.
+ */
+#define	VM_PAGEQ_SIZE	1024
+#define	VM_PAGEQ_BATCH	(VM_PAGEQ_SIZE / 2)
+
+/*
+ * A queue: frames of one free list, as 32-bit numbers relative to pq_base.
+ * The owning CPU pushes and pops; others read entries, under the map's lock,
+ * to take frames back.  An entry whose frame is no longer held is stale, and
+ * dropped by whoever meets it.
+ */
+struct vm_pageq {
+	_Atomic uint32_t pq_count;
+	vm_frame_t	pq_base;
+	_Atomic uint32_t pq_entry[VM_PAGEQ_SIZE];
+};
+
+/*
+ * A place where the state of frames is found without a search: those of the
+ * segment [pp_start, pp_start + pp_nframes).
+ */
+struct vm_pageplace {
+	vm_frame_t	pp_start;
+	uint64_t	pp_nframes;
+	vm_frame_t	pp_first;	/* of the span */
+	vm_extword_t	*pp_word;
+	_Atomic vm_owner_t *pp_owner;	/* or NULL */
+	struct vm_pageq	*pp_queue;	/* or NULL: never queued */
+};
+
+/*
+ * Pages below 16 MiB are never kept on queues: what few there are stay where
+ * any request finds them.
+ */
+#define	VM_PAGEQ_LISTS	(VM_NFREELIST - 1)
+
+struct vm_cpuq {
+	struct vm_pageplace cq_alloc;	/* of the last entry popped */
+	struct vm_pageplace cq_free;	/* of the last page freed */
+	struct vm_pageq	*cq_top;	/* queue of the highest list */
+	vm_frame_t	cq_hint[VM_NFREELIST];	/* block to refill from */
+	struct vm_pageq	cq_queue[VM_PAGEQ_LISTS];
+} __attribute__((aligned(VM_CACHE_LINE)));
+
+extern struct vm_cpuq vm_cpuqs[VM_MAXCPU];
+
+/* vm_pageq_of: a CPU's queue for a list; NULL: that list is never queued. */
+static inline struct vm_pageq *
+vm_pageq_of(struct vm_cpuq *cq, enum vm_freelist list)
+{
+
+	return (list == VM_FREELIST_ISA ? NULL :
+	    &cq->cq_queue[list - VM_FREELIST_DMA31]);
+}
+
+/* vm_pageq_takes: can a queue hold that frame's number? */
+static inline bool
+vm_pageq_takes(const struct vm_pageq *q, vm_frame_t frame)
+{
+
+	return (frame - q->pq_base <= UINT32_MAX);
+}
+
+/*
+ * vm_pageq_reset: empty queues on all CPUs.  => base: for each list, where
+ * the numbers of its queues start; top: the highest populated list.  One CPU.
+ */
+void	vm_pageq_reset(const vm_frame_t base[VM_NFREELIST],
+	    enum vm_freelist top);
+
+/*
+ * vm_pageq_flush: give the pages on the current CPU's queues back to the
+ * map: before a CPU goes off line, or a thread ends.
+ */
+void	vm_pageq_flush(void);
+
+#endif /* !_VM_VM_PAGEQ_H_ */

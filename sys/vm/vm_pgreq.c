@@ -1,0 +1,421 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Requests against a map.
+ *
+ * Where to look.  The free lists that a request allows, and its limits, are
+ * windows of addresses.  Lists are tried from the highest to the lowest, so
+ * that low memory is used last; then the windows as a whole, for runs that
+ * reach over the border of two lists.
+ *
+ * The fewest segments.  The free extents of the windows, cut at boundaries,
+ * are stretches that do not influence each other.  Of a stretch, pieces of the
+ * longest length allowed, packed from its first aligned address, and then its
+ * rest, cover the most for any number of pieces, each adding no more than the
+ * one before.  So the k largest pieces of all stretches together cover as
+ * much as any k segments can, and the fewest segments are the largest pieces,
+ * the last one cut to what is missing.  The nsegs largest are found in one
+ * pass, with a heap in the caller's array whose top is the smallest kept.
+ */
+
+#include <vm/vm_kassert.h>
+#include <vm/vm_pgreq.h>
+#include <vm/vm_physseg.h>
+
+#define	KNOWN_FLAGS							\
+	(VM_PG_ZERO | VM_PG_WAIT | VM_PG_NODRAIN | VM_PG_USERESERVE)
+
+static bool
+power_of_two(uint64_t n)
+{
+
+	return (n != 0 && (n & (n - 1)) == 0);
+}
+
+/* Bytes to frames, rounded up; never overflows. */
+static uint64_t
+pages_up(psize_t size)
+{
+
+	return ((size >> PAGE_SHIFT) +
+	    ((size & (VM_PAGE_SIZE - 1)) != 0 ? 1 : 0));
+}
+
+static uint64_t
+align_frames(const struct vm_pgreq *req)
+{
+
+	return (pages_up(req->vpr_align));
+}
+
+/* The most frames of a segment; UINT64_MAX: any number. */
+static uint64_t
+maxseg_frames(const struct vm_pgreq *req)
+{
+
+	return (req->vpr_maxsegsz == 0 ? UINT64_MAX :
+	    req->vpr_maxsegsz >> PAGE_SHIFT);
+}
+
+static const char *
+check_segments(const struct vm_pgreq *req)
+{
+	uint64_t maxseg = maxseg_frames(req);
+
+	if (req->vpr_nsegs == 0)
+		return ("no segments allowed");
+	if (maxseg == 0)
+		return ("maximum segment size is less than a page");
+	if (req->vpr_nsegs == 1) {
+		if (pages_up(req->vpr_size) > maxseg)
+			return ("size is larger than the one segment allowed");
+		return (NULL);
+	}
+	/*
+	 * With pieces that end between two aligned addresses, using fewer
+	 * segments and covering more would contradict each other.
+	 */
+	if (maxseg != UINT64_MAX && maxseg > align_frames(req) &&
+	    maxseg % align_frames(req) != 0)
+		return ("maximum segment size is not a multiple of the "
+		    "alignment");
+	return (NULL);
+}
+
+static const char *
+request_fault(const struct vm_pgreq *req)
+{
+
+	if (req->vpr_size == 0)
+		return ("size is zero");
+	if (req->vpr_size > (psize_t)1 << VM_PADDR_BITS)
+		return ("size is larger than the address space");
+	if (!power_of_two(req->vpr_align))
+		return ("alignment is not a power of two");
+	if (req->vpr_boundary != 0 && !power_of_two(req->vpr_boundary))
+		return ("boundary is not a power of two");
+	if (req->vpr_boundary != 0 && req->vpr_boundary < VM_PAGE_SIZE)
+		return ("boundary is smaller than a page");
+	if (req->vpr_nsegs == 1 && req->vpr_boundary != 0 &&
+	    req->vpr_boundary < req->vpr_size)
+		return ("boundary is smaller than the size");
+	if (req->vpr_low >= req->vpr_high)
+		return ("low is not below high");
+	if (req->vpr_lists == 0 || (req->vpr_lists & ~VM_FREELIST_ALL) != 0)
+		return ("no or unknown free lists");
+	if ((unsigned)req->vpr_policy > VM_POLICY_EXACT)
+		return ("unknown policy");
+	if ((req->vpr_flags & ~KNOWN_FLAGS) != 0)
+		return ("unknown flags");
+	if (req->vpr_policy == VM_POLICY_EXACT &&
+	    ((req->vpr_low & (req->vpr_align - 1)) != 0 ||
+	    (req->vpr_low & (VM_PAGE_SIZE - 1)) != 0))
+		return ("the exact address is not aligned");
+	if (req->vpr_policy == VM_POLICY_EXACT && req->vpr_nsegs != 1)
+		return ("an exact address with more than one segment");
+	return (check_segments(req));
+}
+
+int
+vm_pgreq_check(const struct vm_pgreq *req, const char **whyp)
+{
+	const char *why = request_fault(req);
+
+	if (whyp != NULL)
+		*whyp = why;
+	return (why == NULL ? 0 : EINVAL);
+}
+
+unsigned
+vm_pgreq_windows(const struct vm_pgreq *req,
+    struct vm_pgwindow win[VM_NFREELIST])
+{
+	vm_frame_t low = pages_up(req->vpr_low);
+	vm_frame_t high = vm_atop(req->vpr_high), start, end;
+	unsigned list, n = 0;
+
+	for (list = 0; list < VM_NFREELIST; list++) {
+		if ((req->vpr_lists & VM_FREELIST_BIT(list)) == 0)
+			continue;
+		start = list == 0 ? 0 :
+		    vm_freelist_limit((enum vm_freelist)(list - 1));
+		end = vm_freelist_limit((enum vm_freelist)list);
+		if (start < low)
+			start = low;
+		if (end > high)
+			end = high;
+		if (start >= end)
+			continue;
+		if (n > 0 && win[n - 1].pw_high == start) {
+			win[n - 1].pw_high = end;
+			continue;
+		}
+		win[n].pw_low = start;
+		win[n].pw_high = end;
+		n++;
+	}
+	return (n);
+}
+
+struct vm_extreq
+vm_pgreq_search(const struct vm_pgreq *req)
+{
+	struct vm_extreq er = {
+		.er_npages = pages_up(req->vpr_size),
+		.er_align = align_frames(req),
+		.er_boundary = vm_atop(req->vpr_boundary),
+		.er_policy = req->vpr_policy
+	};
+
+	return (er);
+}
+
+/*
+ * One segment in one window: list by list from above, then across.
+ */
+static bool
+window_find(struct vm_extmap *map, struct vm_extreq *er,
+    const struct vm_pgwindow *win, vm_frame_t *startp)
+{
+	vm_frame_t start, end;
+	unsigned list;
+
+	for (list = VM_NFREELIST; list-- > 0;) {
+		start = list == 0 ? 0 :
+		    vm_freelist_limit((enum vm_freelist)(list - 1));
+		end = vm_freelist_limit((enum vm_freelist)list);
+		if (start < win->pw_low)
+			start = win->pw_low;
+		if (end > win->pw_high)
+			end = win->pw_high;
+		if (start >= end)
+			continue;
+		er->er_low = start;
+		er->er_high = end;
+		if (vm_extmap_find(map, er, startp, NULL))
+			return (true);
+		if (start == win->pw_low && end == win->pw_high)
+			return (false);		/* that was all of it */
+	}
+	er->er_low = win->pw_low;
+	er->er_high = win->pw_high;
+	return (vm_extmap_find(map, er, startp, NULL));
+}
+
+static bool
+solve_exact(struct vm_extmap *map, struct vm_extreq *er,
+    const struct vm_pgreq *req, const struct vm_pgwindow *win, unsigned nwin,
+    vm_frame_t *startp)
+{
+	unsigned i;
+
+	er->er_low = vm_atop(req->vpr_low);
+	for (i = 0; i < nwin; i++) {
+		if (er->er_low < win[i].pw_low || er->er_low >= win[i].pw_high)
+			continue;
+		er->er_high = win[i].pw_high;
+		return (vm_extmap_find(map, er, startp, NULL));
+	}
+	return (false);
+}
+
+static bool
+solve_one(struct vm_extmap *map, const struct vm_pgreq *req,
+    const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *seg)
+{
+	struct vm_extreq er = vm_pgreq_search(req);
+	vm_frame_t start;
+	bool found = false;
+	unsigned i;
+
+	if (er.er_npages > maxseg_frames(req) ||
+	    (er.er_boundary != 0 && er.er_npages > er.er_boundary))
+		return (false);
+	if (er.er_policy == VM_POLICY_EXACT)
+		found = solve_exact(map, &er, req, win, nwin, &start);
+	else
+		for (i = nwin; i-- > 0 && !found;)
+			found = window_find(map, &er, &win[i], &start);
+	if (found) {
+		seg->vps_start = vm_ptoa(start);
+		seg->vps_size = vm_ptoa(er.er_npages);
+	}
+	return (found);
+}
+
+/*
+ * The nsegs largest pieces met so far: a heap with the smallest on top.
+ */
+struct gather {
+	struct vm_pgseg	*g_seg;
+	unsigned	g_max;
+	unsigned	g_n;
+	psize_t		g_sum;		/* of those kept */
+	psize_t		g_all;		/* of all pieces met */
+};
+
+static bool
+piece_smaller(const struct vm_pgseg *a, const struct vm_pgseg *b)
+{
+
+	return (a->vps_size < b->vps_size);
+}
+
+static bool
+piece_behind(const struct vm_pgseg *a, const struct vm_pgseg *b)
+{
+
+	return (a->vps_start > b->vps_start);
+}
+
+typedef bool piece_order(const struct vm_pgseg *, const struct vm_pgseg *);
+
+static void
+heap_down(struct vm_pgseg *seg, unsigned n, unsigned i, piece_order *less)
+{
+	struct vm_pgseg tmp;
+	unsigned child;
+
+	while ((child = 2 * i + 1) < n) {
+		if (child + 1 < n && less(&seg[child + 1], &seg[child]))
+			child++;
+		if (!less(&seg[child], &seg[i]))
+			return;
+		tmp = seg[i];
+		seg[i] = seg[child];
+		seg[child] = tmp;
+		i = child;
+	}
+}
+
+static void
+heap_up(struct vm_pgseg *seg, unsigned i, piece_order *less)
+{
+	struct vm_pgseg tmp;
+	unsigned parent;
+
+	for (; i > 0; i = parent) {
+		parent = (i - 1) / 2;
+		if (!less(&seg[i], &seg[parent]))
+			return;
+		tmp = seg[i];
+		seg[i] = seg[parent];
+		seg[parent] = tmp;
+	}
+}
+
+/* Heap sort with the least on top: leaves the array in descending order. */
+static void
+heap_sort(struct vm_pgseg *seg, unsigned n, piece_order *less)
+{
+	struct vm_pgseg tmp;
+	unsigned i;
+
+	for (i = n / 2; i-- > 0;)
+		heap_down(seg, n, i, less);
+	for (i = n; i-- > 1;) {
+		tmp = seg[0];
+		seg[0] = seg[i];
+		seg[i] = tmp;
+		heap_down(seg, i, 0, less);
+	}
+}
+
+static void
+gather_piece(struct gather *g, vm_frame_t start, uint64_t npages)
+{
+	struct vm_pgseg piece = { vm_ptoa(start), vm_ptoa(npages) };
+
+	g->g_all += piece.vps_size;
+	if (g->g_n < g->g_max) {
+		g->g_seg[g->g_n] = piece;
+		heap_up(g->g_seg, g->g_n++, piece_smaller);
+		g->g_sum += piece.vps_size;
+		return;
+	}
+	if (!piece_smaller(&g->g_seg[0], &piece))
+		return;
+	g->g_sum += piece.vps_size - g->g_seg[0].vps_size;
+	g->g_seg[0] = piece;
+	heap_down(g->g_seg, g->g_n, 0, piece_smaller);
+}
+
+/* The pieces of a free extent. */
+static void
+gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
+    const struct vm_extent *ext)
+{
+	vm_frame_t a = ext->e_start, line;
+	uint64_t n;
+
+	for (;;) {
+		a = (a + er->er_align - 1) & ~(er->er_align - 1);
+		if (a >= ext->e_end)
+			return;
+		n = ext->e_end - a;
+		if (n > maxseg)
+			n = maxseg;
+		if (er->er_boundary != 0) {
+			line = (a | (er->er_boundary - 1)) + 1;
+			if (n > line - a)
+				n = line - a;
+		}
+		gather_piece(g, a, n);
+		a += n;
+	}
+}
+
+static int
+solve_many(struct vm_extmap *map, const struct vm_pgreq *req,
+    const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	struct vm_extreq er = vm_pgreq_search(req);
+	struct gather g = { .g_seg = segs, .g_max = req->vpr_nsegs };
+	psize_t need = vm_ptoa(er.er_npages);
+	struct vm_extent ext;
+	vm_frame_t from;
+	unsigned i, n;
+
+	/* No more segments than pages: the rest of the array is not needed. */
+	if (g.g_max > er.er_npages)
+		g.g_max = (unsigned)er.er_npages;
+	for (i = 0; i < nwin; i++) {
+		for (from = win[i].pw_low; vm_extmap_next(map, 0, from,
+		    win[i].pw_high, &ext); from = ext.e_end)
+			gather_extent(&g, &er, maxseg_frames(req), &ext);
+	}
+	if (g.g_all < need)
+		return (ENOMEM);
+	if (g.g_sum < need)
+		return (EFBIG);
+	heap_sort(segs, g.g_n, piece_smaller);
+	for (n = 0; need > 0; n++) {
+		if (segs[n].vps_size > need)
+			segs[n].vps_size = need;
+		need -= segs[n].vps_size;
+	}
+	heap_sort(segs, n, piece_behind);
+	*rsegs = n;
+	return (0);
+}
+
+int
+vm_pgreq_solve(struct vm_extmap *map, const struct vm_pgreq *req,
+    struct vm_pgseg *segs, unsigned *rsegs)
+{
+	struct vm_pgwindow win[VM_NFREELIST];
+	unsigned nwin = vm_pgreq_windows(req, win);
+
+	*rsegs = 0;
+	if (solve_one(map, req, win, nwin, segs)) {
+		*rsegs = 1;
+		return (0);
+	}
+	return (req->vpr_nsegs == 1 ? ENOMEM :
+	    solve_many(map, req, win, nwin, segs, rsegs));
+}

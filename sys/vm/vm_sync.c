@@ -1,0 +1,569 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Consistency between the queues, the map and the owners.
+ *
+ * 1. The rule.  The state of a frame changes only by an atomic operation that
+ * verifies what it was: compare-and-swap between held and head, anywhere; and
+ * under the map's lock, which serialises everything that makes a frame free or
+ * takes a free one, whatever vm_extmap.c does.  So whoever changed the state
+ * owns the consequence, and an entry on a queue is a mere hint: if the state
+ * says that the frame is not held, the entry is stale and dropped.
+ *
+ * 2. Taking back.  Held pages are free memory.  A request that finds no run
+ * takes back, under the lock, what the queues of all CPUs hold in its window,
+ * reading their entries without asking their owners: the owner of a queue
+ * meanwhile pops and pushes, and the state decides who gets a frame.  One
+ * pass is no snapshot of several queues, so passes are repeated until one
+ * finds nothing; the bound is for the case that other CPUs push for ever.
+ *
+ * 3. Spilling moves entries inside a queue.  It happens under the lock, as
+ * taking back does, so that the reader misses none.
+ *
+ * 4. Frames that a refill took are on the queue, and counted there, before the
+ * lock is dropped: nobody can find them in neither view.
+ *
+ * 5. The reserve.  Low memory is scarce.  A plain single page leaves a share
+ * of each list below the highest populated one alone: all of the ISA list
+ * that is free by then, as pages below 16 MiB are the only ones that an ISA
+ * device can use and few, and a thirty-second of the others.
+ */
+
+#include <vm/vm_counter_var.h>
+#include <vm/vm_kassert.h>
+#include <vm/vm_pgreq.h>
+#include <vm/vm_physseg.h>
+#include <vm/vm_sync.h>
+
+#define	WORD_LAST	(VM_EXTWORD_FRAMES - 1)
+
+/* Passes over the queues before giving up on busy CPUs. */
+#define	DRAIN_PASSES	8
+
+struct vm_extmap vm_map;
+_Atomic uint32_t vm_sync_sleepers;
+_Atomic uint32_t vm_sync_freed;
+
+static struct vm_md_lock map_lock;
+static _Atomic uint64_t list_free[VM_NFREELIST];
+static uint64_t list_reserve[VM_NFREELIST];
+
+vm_md_intr_t
+vm_sync_lock(void)
+{
+	vm_md_intr_t s = vm_md_intr_disable();
+
+	vm_md_lock(&map_lock);
+	return (s);
+}
+
+void
+vm_sync_unlock(vm_md_intr_t s)
+{
+
+	vm_md_unlock(&map_lock);
+	vm_md_intr_restore(s);
+}
+
+uint64_t
+vm_sync_nfree(enum vm_freelist list)
+{
+
+	return (atomic_load_explicit(&list_free[list], memory_order_relaxed));
+}
+
+uint64_t
+vm_sync_reserve(enum vm_freelist list)
+{
+
+	return (list_reserve[list]);
+}
+
+/*
+ * Account for frames [start, end) of the map; they may lie in two lists.
+ */
+static void
+account(vm_frame_t start, vm_frame_t end, bool isfree)
+{
+	enum vm_freelist list;
+	vm_frame_t stop;
+	uint64_t n;
+
+	for (; start < end; start = stop) {
+		list = vm_freelist_of(start);
+		stop = vm_freelist_limit(list);
+		if (stop > end)
+			stop = end;
+		n = vm_sync_nfree(list);
+		atomic_store_explicit(&list_free[list],
+		    isfree ? n + (stop - start) : n - (stop - start),
+		    memory_order_relaxed);
+	}
+}
+
+/* Frames have returned to the map: tell those who wait. */
+static void
+wake_sleepers(void)
+{
+
+	if (atomic_load(&vm_sync_sleepers) == 0)
+		return;
+	atomic_fetch_add(&vm_sync_freed, 1);
+	vm_md_wake(&vm_sync_freed);
+}
+
+void
+vm_sync_start(void)
+{
+	vm_frame_t base[VM_NFREELIST] = { 0 };
+	uint64_t total[VM_NFREELIST] = { 0 };
+	enum vm_freelist top = VM_FREELIST_ISA;
+	struct vm_physseg seg;
+	unsigned i;
+
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		if (total[seg.vs_list] == 0)
+			base[seg.vs_list] = seg.vs_start &
+			    ~(vm_frame_t)UINT32_MAX;
+		total[seg.vs_list] += seg.vs_end - seg.vs_start;
+		top = seg.vs_list;
+	}
+	for (i = 0; i < VM_NFREELIST; i++) {
+		list_reserve[i] = i == top ? 0 :
+		    i == VM_FREELIST_ISA ? total[i] : total[i] / 32;
+		atomic_store_explicit(&list_free[i], total[i],
+		    memory_order_relaxed);
+	}
+	vm_pageq_reset(base, top);
+	vm_counter_reset();
+}
+
+/*
+ * Owners.
+ */
+
+static void
+owner_set(vm_frame_t head, vm_owner_t owner)
+{
+	struct vm_extspan *xs = vm_extmap_span(&vm_map, head);
+
+	if (xs->xs_owner != NULL)
+		atomic_store_explicit(&xs->xs_owner[head - xs->xs_first],
+		    owner, memory_order_relaxed);
+}
+
+vm_owner_t
+vm_sync_owner(vm_frame_t head)
+{
+	const struct vm_extspan *xs = vm_extmap_span(&vm_map, head);
+
+	if (xs == NULL || xs->xs_owner == NULL)
+		return (VM_OWNER_NONE);
+	return (atomic_load_explicit(&xs->xs_owner[head - xs->xs_first],
+	    memory_order_relaxed));
+}
+
+/* Map -> owner.  Lock held. */
+static void
+map_alloc(vm_frame_t start, uint64_t n, vm_owner_t owner)
+{
+
+	vm_extmap_alloc(&vm_map, start, n);
+	account(start, start + n, false);
+	owner_set(start, owner);
+}
+
+/*
+ * Queues.
+ */
+
+/* Queue -> map.  Lock held; false: the entry was stale. */
+static bool
+queue_to_map(vm_frame_t frame)
+{
+
+	if (!vm_extmap_unhold(&vm_map, frame))
+		return (false);
+	account(frame, frame + 1, true);
+	return (true);
+}
+
+void
+vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	uint32_t count, i, entry, spilled = 0;
+
+	count = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
+	if (n > count)
+		n = count;
+	for (i = 0; i < n; i++)
+		spilled += queue_to_map(q->pq_base +
+		    atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed));
+	for (; i < count; i++) {
+		entry = atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		atomic_store_explicit(&q->pq_entry[i - n], entry,
+		    memory_order_relaxed);
+	}
+	atomic_store_explicit(&q->pq_count, count - n, memory_order_relaxed);
+	vm_counter_add(cpu, VM_COUNT_SPILL, spilled);
+	vm_counter_add(cpu, VM_COUNT_STALE, n - spilled);
+	if (spilled != 0)
+		wake_sleepers();
+	vm_sync_unlock(s);
+}
+
+static uint64_t
+queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
+{
+	uint32_t i, count = atomic_load_explicit(&q->pq_count,
+	    memory_order_acquire);
+	uint64_t n = 0;
+	vm_frame_t frame;
+
+	for (i = 0; i < count; i++) {
+		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		if (frame >= low && frame < high)
+			n += queue_to_map(frame);
+	}
+	return (n);
+}
+
+uint64_t
+vm_sync_drain(vm_frame_t low, vm_frame_t high)
+{
+	uint64_t n, all = 0;
+	unsigned cpu, list, pass;
+
+	if (high <= vm_freelist_limit(VM_FREELIST_ISA))
+		return (0);		/* never queued */
+	for (pass = 0; pass < DRAIN_PASSES; pass++) {
+		n = 0;
+		for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
+			for (list = 0; list < VM_PAGEQ_LISTS; list++)
+				n += queue_drain(&vm_cpuqs[cpu].cq_queue[list],
+				    low, high);
+		}
+		all += n;
+		if (n == 0)
+			break;
+	}
+	if (all != 0)
+		vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, all);
+	return (all);
+}
+
+/*
+ * Single pages, the long way.
+ */
+
+/* Where the state of a segment's frames is. */
+static void
+place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
+    struct vm_pageq *q)
+{
+
+	pp->pp_start = seg->vs_start;
+	pp->pp_nframes = seg->vs_end - seg->vs_start;
+	pp->pp_first = seg->vs_span->xs_first;
+	pp->pp_word = seg->vs_span->xs_word;
+	pp->pp_owner = seg->vs_span->xs_owner;
+	pp->pp_queue = q;
+}
+
+/* Pop until an entry is good or the queue is empty. */
+static vm_frame_t
+queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
+    vm_owner_t owner)
+{
+	struct vm_pageplace *pp = &cq->cq_alloc;
+	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
+	vm_frame_t frame;
+	bool own;
+
+	while (n > 0) {
+		frame = q->pq_base + atomic_load_explicit(
+		    &q->pq_entry[n - 1], memory_order_relaxed);
+		if (frame - pp->pp_start >= pp->pp_nframes)
+			place_set(pp, vm_physseg_find(frame), q);
+		own = vm_sync_own(&pp->pp_word[(frame - pp->pp_first) /
+		    VM_EXTWORD_FRAMES], (unsigned)(frame & WORD_LAST));
+		atomic_store_explicit(&q->pq_count, --n, memory_order_relaxed);
+		if (own) {
+			vm_sync_tag(pp, frame, owner);
+			return (frame);
+		}
+		vm_counter_add(cpu, VM_COUNT_STALE, 1);
+	}
+	return (VM_FRAME_NONE);
+}
+
+/* May frames be taken from a list, and how many at the most? */
+static uint64_t
+list_avail(enum vm_freelist list, unsigned flags)
+{
+	uint64_t n = vm_sync_nfree(list);
+
+	if ((flags & VM_PG_USERESERVE) != 0)
+		return (n);
+	return (n > list_reserve[list] ? n - list_reserve[list] : 0);
+}
+
+/* The part of a list whose numbers a queue can hold: [*lowp, *highp). */
+static void
+queue_window(const struct vm_pageq *q, enum vm_freelist list,
+    vm_frame_t *lowp, vm_frame_t *highp)
+{
+
+	*lowp = list == 0 ? 0 :
+	    vm_freelist_limit((enum vm_freelist)(list - 1));
+	*highp = vm_freelist_limit(list);
+	if (*lowp < q->pq_base)
+		*lowp = q->pq_base;
+	if (*highp - q->pq_base > (vm_frame_t)UINT32_MAX + 1)
+		*highp = q->pq_base + UINT32_MAX + 1;
+}
+
+/* Map -> queue, for a queue that is empty. */
+static void
+queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list,
+    unsigned flags)
+{
+	struct vm_pageq *q = vm_pageq_of(cq, list);
+	vm_frame_t low, high;
+	vm_md_intr_t s;
+	uint64_t want;
+	unsigned n = 0, i;
+
+	queue_window(q, list, &low, &high);
+	s = vm_sync_lock();
+	want = list_avail(list, flags);
+	if (want > VM_PAGEQ_BATCH)
+		want = VM_PAGEQ_BATCH;
+	while (n < want) {
+		i = vm_extmap_hold(&vm_map, &cq->cq_hint[list], low, high,
+		    q->pq_base, &q->pq_entry[n], (unsigned)want - n);
+		if (i == 0)
+			break;
+		n += i;
+	}
+	atomic_store_explicit(&list_free[list], vm_sync_nfree(list) - n,
+	    memory_order_relaxed);
+	/* The lowest frame is popped first. */
+	for (i = 0; i < n / 2; i++) {
+		uint32_t a = atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		uint32_t b = atomic_load_explicit(&q->pq_entry[n - 1 - i],
+		    memory_order_relaxed);
+
+		atomic_store_explicit(&q->pq_entry[i], b,
+		    memory_order_relaxed);
+		atomic_store_explicit(&q->pq_entry[n - 1 - i], a,
+		    memory_order_relaxed);
+	}
+	atomic_store_explicit(&q->pq_count, n, memory_order_release);
+	vm_counter_add(cpu, VM_COUNT_REFILL, n);
+	vm_sync_unlock(s);
+}
+
+/* A frame of a list straight from the map. */
+static vm_frame_t
+list_take(enum vm_freelist list, unsigned flags, vm_owner_t owner)
+{
+	struct vm_extreq er = {
+		.er_npages = 1, .er_align = 1,
+		.er_low = list == 0 ? 0 :
+		    vm_freelist_limit((enum vm_freelist)(list - 1)),
+		.er_high = vm_freelist_limit(list),
+		.er_policy = VM_POLICY_LOWEST
+	};
+	vm_frame_t frame = VM_FRAME_NONE;
+	vm_md_intr_t s;
+
+	if (list_avail(list, flags) == 0)
+		return (VM_FRAME_NONE);
+	s = vm_sync_lock();
+	if (list_avail(list, flags) != 0 &&
+	    vm_extmap_find(&vm_map, &er, &frame, NULL))
+		map_alloc(frame, 1, owner);
+	vm_sync_unlock(s);
+	return (frame);
+}
+
+/* From a list: the queue, a refill, or the map itself. */
+static vm_frame_t
+list_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
+    vm_owner_t owner)
+{
+	struct vm_cpuq *cq;
+	struct vm_pageq *q;
+	vm_frame_t frame;
+
+	if (cpu != VM_NOCPU) {
+		cq = &vm_cpuqs[cpu];
+		q = vm_pageq_of(cq, list);
+		if (q != NULL) {
+			frame = queue_pop(cq, cpu, q, owner);
+			if (frame == VM_FRAME_NONE &&
+			    list_avail(list, flags) != 0) {
+				queue_refill(cq, cpu, list, flags);
+				frame = queue_pop(cq, cpu, q, owner);
+			}
+			if (frame != VM_FRAME_NONE)
+				return (frame);
+		}
+	}
+	return (list_take(list, flags, owner));
+}
+
+vm_frame_t
+vm_sync_page(uint32_t cpu, unsigned flags, vm_owner_t owner)
+{
+	bool drained = (flags & VM_PG_NODRAIN) != 0;
+	vm_frame_t frame;
+	unsigned list;
+	vm_md_intr_t s;
+	uint64_t n;
+
+	for (;;) {
+		for (list = VM_NFREELIST; list-- > 0;) {
+			frame = list_page(cpu, (enum vm_freelist)list, flags,
+			    owner);
+			if (frame != VM_FRAME_NONE)
+				return (frame);
+		}
+		if (drained)
+			return (VM_FRAME_NONE);
+		s = vm_sync_lock();
+		n = vm_sync_drain(0, VM_FRAME_END);
+		vm_sync_unlock(s);
+		drained = n == 0;
+	}
+}
+
+/*
+ * The state of a managed frame that somebody wants to free as n frames (0:
+ * any number): 0, or what is wrong.  Lock held.
+ */
+static int
+free_verify(vm_frame_t frame, uint64_t n, uint64_t *lengthp)
+{
+
+	if (vm_physseg_find(frame) == NULL)
+		return (EINVAL);
+	switch (vm_extmap_state(&vm_map, frame)) {
+	case VM_FRAME_FREE:
+	case VM_FRAME_HELD:
+		return (EALREADY);
+	case VM_FRAME_TAIL:
+		return (EINVAL);
+	case VM_FRAME_HEAD:
+		break;
+	}
+	*lengthp = vm_extmap_length(&vm_map, frame);
+	return (n != 0 && n != *lengthp ? EMSGSIZE : 0);
+}
+
+/* Owner -> map, verified. */
+int
+vm_sync_unrun(vm_frame_t start, uint64_t npages)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	uint64_t n;
+	int error;
+
+	/* A single page may change under us, if it is freed twice at once. */
+	do {
+		error = free_verify(start, npages, &n);
+	} while (error == 0 && !vm_extmap_release(&vm_map, start, n));
+	if (error == 0) {
+		account(start, start + n, true);
+		wake_sleepers();
+	}
+	vm_sync_unlock(s);
+	return (error);
+}
+
+int
+vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
+{
+	const struct vm_physseg *seg = vm_physseg_find(frame);
+	struct vm_pageq *q = NULL;
+
+	/* The next one of that segment goes the short way. */
+	if (seg != NULL && cpu != VM_NOCPU) {
+		q = vm_pageq_of(&vm_cpuqs[cpu], seg->vs_list);
+		if (q != NULL && !vm_pageq_takes(q, frame))
+			q = NULL;
+		place_set(&vm_cpuqs[cpu].cq_free, seg, q);
+	}
+	return (vm_sync_unrun(frame, 1));
+}
+
+/*
+ * Runs.
+ */
+
+/* Everything between the lowest and the highest frame a request may use. */
+static struct vm_pgwindow
+request_reach(const struct vm_pgreq *req)
+{
+	struct vm_pgwindow win[VM_NFREELIST], reach = { 0, 0 };
+	unsigned n = vm_pgreq_windows(req, win);
+
+	if (n > 0) {
+		reach.pw_low = win[0].pw_low;
+		reach.pw_high = win[n - 1].pw_high;
+	}
+	return (reach);
+}
+
+int
+vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	struct vm_pgwindow reach = request_reach(req);
+	vm_md_intr_t s = vm_sync_lock();
+	unsigned i, pass;
+	int error;
+
+	/*
+	 * More than one segment counts as a failure at first: with the held
+	 * pages back in the map fewer may do.
+	 */
+	error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
+	for (pass = 0; pass < DRAIN_PASSES &&
+	    (error != 0 || *rsegs > 1) &&
+	    (req->vpr_flags & VM_PG_NODRAIN) == 0 &&
+	    vm_sync_drain(reach.pw_low, reach.pw_high) != 0; pass++)
+		error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
+	for (i = 0; error == 0 && i < *rsegs; i++)
+		map_alloc(vm_atop(segs[i].vps_start),
+		    vm_atop(segs[i].vps_size), req->vpr_owner);
+	vm_sync_unlock(s);
+	return (error);
+}
+
+int
+vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner)
+{
+	struct vm_extent ext;
+	vm_md_intr_t s = vm_sync_lock();
+	int error = EBUSY;
+
+	(void)vm_sync_drain(start, end);
+	if (vm_extmap_walk(&vm_map, start, end, &ext) &&
+	    ext.e_state == VM_FRAME_FREE && ext.e_end == end) {
+		map_alloc(start, end - start, owner);
+		error = 0;
+	}
+	vm_sync_unlock(s);
+	return (error);
+}

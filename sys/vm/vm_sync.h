@@ -1,0 +1,154 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Consistency: the only code that moves a frame between queue, map and owner.
+ */
+
+#ifndef _VM_VM_SYNC_H_
+#define	_VM_VM_SYNC_H_
+
+#include <vm/vm_extmap.h>
+#include <vm/vm_pageq.h>
+#include <vm/vm_pglist.h>
+#include <vm/vm_types.h>
+
+/* No frame. */
+#define	VM_FRAME_NONE	UINT64_MAX
+
+/* The map of all managed memory; changed and searched under its lock. */
+extern struct vm_extmap vm_map;
+
+/*
+ * vm_sync_lock, vm_sync_unlock: the map's lock, with interrupts disabled.
+ */
+vm_md_intr_t	vm_sync_lock(void);
+void		vm_sync_unlock(vm_md_intr_t);
+
+/*
+ * vm_sync_start: segments and map are set up; start from empty queues.
+ * => one CPU.
+ */
+void	vm_sync_start(void);
+
+/*
+ * vm_sync_nfree: free frames of a list in the map, held ones not counted.
+ * vm_sync_reserve: frames of a list withheld from plain single pages.
+ * => no lock; as of some moment.
+ */
+uint64_t	vm_sync_nfree(enum vm_freelist);
+uint64_t	vm_sync_reserve(enum vm_freelist);
+
+/*
+ * A single page, fast: inline, as each takes a few nanoseconds.  The state
+ * changes before the queue's count is stored: until then a look from
+ * elsewhere finds a stale entry, which is harmless.
+ */
+
+/* Held -> head, by compare-and-swap; false: it was not held. */
+static inline bool
+vm_sync_own(vm_extword_t *wp, unsigned bit)
+{
+	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
+
+	do {
+		if (__builtin_expect((old >> bit & 0x100000001) != 1, 0))
+			return (false);
+	} while (__builtin_expect(!atomic_compare_exchange_weak_explicit(wp,
+	    &old, old | (uint64_t)1 << (bit + 32), memory_order_acq_rel,
+	    memory_order_relaxed), 0));
+	return (true);
+}
+
+/*
+ * Head -> held, by compare-and-swap; false: it was no head, or the head of
+ * more than one frame.  => bit is not the last of the word: the next frame's
+ * state has to change with it or not at all.
+ */
+static inline bool
+vm_sync_disown(vm_extword_t *wp, unsigned bit)
+{
+	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
+
+	do {
+		if (__builtin_expect(
+		    (old >> bit & 0x100000001) != 0x100000001 ||
+		    (old >> bit & 0x200000002) == 0x200000000, 0))
+			return (false);
+	} while (__builtin_expect(!atomic_compare_exchange_weak_explicit(wp,
+	    &old, old & ~((uint64_t)1 << (bit + 32)), memory_order_acq_rel,
+	    memory_order_relaxed), 0));
+	return (true);
+}
+
+/* Set the owner of a frame that was just allocated. */
+static inline void
+vm_sync_tag(const struct vm_pageplace *pp, vm_frame_t frame, vm_owner_t owner)
+{
+
+	if (pp->pp_owner != NULL)
+		atomic_store_explicit(&pp->pp_owner[frame - pp->pp_first],
+		    owner, memory_order_relaxed);
+}
+
+/*
+ * vm_sync_page: a single page when the top queue is empty: from the lists
+ * from the highest down, each from this CPU's queue or by a refill; then
+ * from the queues of other CPUs.
+ * => VM_FRAME_NONE: none is left.  => interrupts disabled.
+ */
+vm_frame_t	vm_sync_page(uint32_t cpu, unsigned flags, vm_owner_t owner);
+
+/*
+ * vm_sync_unpage: free a single page when the fast path does not apply, or
+ * find out what is wrong.  => 0, EINVAL, EALREADY or EMSGSIZE.  => interrupts
+ * disabled.
+ */
+int	vm_sync_unpage(uint32_t cpu, vm_frame_t frame);
+
+/*
+ * vm_sync_spill: give at least n (or all) of a queue's entries back to the
+ * map, those that were pushed first.  => the CPU's own queue, interrupts
+ * disabled.
+ */
+void	vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n);
+
+/*
+ * vm_sync_run: serve a well-formed request; see vm_pglist_alloc(), without
+ * waiting and zeroing.
+ */
+int	vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
+	    unsigned *rsegs);
+
+/*
+ * vm_sync_unrun: free a run; npages 0: its size is not known.
+ * => 0, EINVAL, EALREADY, EMSGSIZE.
+ */
+int	vm_sync_unrun(vm_frame_t start, uint64_t npages);
+
+/* vm_sync_claim: take exactly [start, end), managed.  => 0 or EBUSY. */
+int	vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner);
+
+/*
+ * vm_sync_drain: take held frames in [low, high) back from every queue into
+ * the map, until a pass finds none.  => lock held.  => how many.
+ */
+uint64_t	vm_sync_drain(vm_frame_t low, vm_frame_t high);
+
+/*
+ * vm_sync_owner: the tag of the allocation that starts at a frame.
+ */
+vm_owner_t	vm_sync_owner(vm_frame_t head);
+
+/*
+ * For those who wait for memory: vm_sync_sleepers is their number, and
+ * vm_sync_freed changes, and is woken, when frames return to the map while
+ * there are any.
+ */
+extern _Atomic uint32_t vm_sync_sleepers;
+extern _Atomic uint32_t vm_sync_freed;
+
+#endif /* !_VM_VM_SYNC_H_ */
