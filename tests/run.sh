@@ -66,7 +66,7 @@ if [ "${LONG:-no}" != no ]; then
 fi
 # The names of the results and kyua's own totals would only be confusing.
 { run_kyua "$@"; echo $? >"$db.status"; } |
-    awk '!/^(Results saved to|[0-9]+\/[0-9]+ passed) / { print; fflush() }'
+    awk '!/^$|^(Results saved to|[0-9]+\/[0-9]+ passed) / { print; fflush() }'
 status=$(cat "$db.status")
 [ -s "$db" ] || give_up "kyua ran no tests"
 

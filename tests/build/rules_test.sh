@@ -234,7 +234,20 @@ sanitize_body()
 {
 
 	make_tree
-	bmake_in . SANITIZE=undefined CC=gcc
+	# A compiler without the libraries of the sanitizers.
+	cat >cc <<-EOT
+	#!/bin/sh
+	echo "\$@" >>"$PWD/calls"
+	for a; do
+		shift
+		case \$a in -fsanitize=*|-fno-sanitize*) ;;
+		*) set -- "\$@" "\$a" ;; esac
+	done
+	exec clang "\$@"
+	EOT
+	chmod 755 cc
+	bmake_in . SANITIZE=undefined CC="$PWD/cc"
+	atf_check_equal 3 "$(grep -c -e -fsanitize=undefined calls)"
 	atf_check -o inline:'42\n' \
 	    tree/obj/sanitize-undefined/usr.sbin/prog/prog
 	atf_check test ! -e tree/obj/usr.sbin
