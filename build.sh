@@ -79,6 +79,7 @@ need_test()
 {
 
 	need_tool kyua kyua
+	need_tool make make
 	need_tool atf-sh atf-sh
 	need_header atf-c.h libatf-dev
 	need_tool mandoc mandoc
