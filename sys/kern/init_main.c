@@ -123,6 +123,8 @@ device_run(const struct device_driver *d)
 		printf("%s0: failed: %s\n", d->dd_name, errno_name(error));
 		failures++;
 	}
+	if (error == ENXIO)
+		return;
 	checkpoint(d->dd_name);
 	background_resume();
 }

@@ -10,11 +10,11 @@
  * Ordinary code, a file cache or a process, takes single pages in one order
  * and gives them back in another; after that no long run is left.  Here a
  * table of places stands for all that code.  A place holds a page or not, and
- * changes between the two when a random number names it.  At the start all
- * places are filled, which takes most of the memory, and a random half is
- * emptied again; from then on about half are full at any time.  Low memory,
- * which plain requests leave alone, has places of its own, filled by
- * constrained requests for one page.
+ * changes between the two when a random number names it.  At the start places
+ * are filled until the memory is used up, and a random half is emptied again;
+ * from then on about half are full at any time.  Low memory, which plain
+ * requests leave alone, has places of its own, filled by constrained requests
+ * for one page.
  *
  * Each worker (a CPU other than the first, or the only one) has the places
  * worker, worker + nworkers, ... so that they need no lock among each other.
@@ -48,8 +48,7 @@
 
 #define	SCRAMBLE	0x9e3779b97f4a7c15ULL	/* odd: loses nothing */
 
-#define	SHARE_PLAIN(n)	((n) - (n) / 8)	/* of the memory, filled at first */
-#define	SHARE_LOW(n)	((n) / 4 * 3)
+#define	LOW_SHARE(n)	((n) - (n) / 16)	/* of low memory, at first */
 
 struct worker {
 	uint64_t	w_random;
@@ -245,8 +244,8 @@ places_make(uint64_t maxpages)
 	uint64_t i;
 
 	(void)vm_audit(&va);
-	nplaces = SHARE_PLAIN(va.va_free + va.va_held);
-	nlow = SHARE_LOW(low_frames());
+	nplaces = va.va_free + va.va_held;
+	nlow = LOW_SHARE(low_frames());
 	if (nplaces > maxpages)
 		nplaces = maxpages;
 	if (nlow > nplaces)

@@ -33,6 +33,7 @@ struct sink {
 struct conversion {
 	bool	c_left;
 	bool	c_zero;
+	bool	c_prefix;	/* 0x before a hexadecimal number */
 	int	c_width;
 	int	c_precision;	/* -1: none */
 	int	c_size;		/* bytes of the integer */
@@ -170,11 +171,13 @@ conversion_of(const char **fmtp, va_list *ap)
 {
 	struct conversion c = { .c_precision = -1 };
 
-	for (; **fmtp == '-' || **fmtp == '0'; (*fmtp)++) {
+	for (; **fmtp == '-' || **fmtp == '0' || **fmtp == '#'; (*fmtp)++) {
 		if (**fmtp == '-')
 			c.c_left = true;
-		else
+		else if (**fmtp == '0')
 			c.c_zero = true;
+		else
+			c.c_prefix = true;
 	}
 	c.c_width = number_of(fmtp, ap);
 	if (c.c_width < 0) {
@@ -228,6 +231,7 @@ unsigned_of(const struct conversion *c, va_list *ap)
 static void
 put_conversion(struct sink *s, struct conversion *c, char letter, va_list *ap)
 {
+	uint64_t u;
 	int64_t v;
 	char ch;
 
@@ -243,7 +247,9 @@ put_conversion(struct sink *s, struct conversion *c, char letter, va_list *ap)
 		break;
 	case 'x':
 	case 'X':
-		put_number(s, c, "", unsigned_of(c, ap), 16, letter == 'X');
+		u = unsigned_of(c, ap);
+		put_number(s, c, !c->c_prefix || u == 0 ? "" :
+		    letter == 'X' ? "0X" : "0x", u, 16, letter == 'X');
 		break;
 	case 'p':
 		put_number(s, c, "0x", (uintptr_t)va_arg(*ap, void *), 16,

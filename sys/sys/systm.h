@@ -32,7 +32,7 @@
 
 /*
  * Console output.  Conversions: d i u x X c s p %, with width and precision
- * (digits or *), the flags - and 0, and the lengths hh h l ll j z t.
+ * (digits or *), the flags - 0 #, and the lengths hh h l ll j z t.
  *
  * printf, vprintf: to the console.  A call's output is not mixed with that
  * of other CPUs.  => the number of characters.

@@ -95,6 +95,18 @@ vm_md_printf(const char *fmt, ...)
 	va_end(ap);
 }
 
+int
+vm_md_snprintf(char *buf, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(buf, size, fmt, ap);
+	va_end(ap);
+	return (n);
+}
+
 _Noreturn void
 vm_md_panic(const char *fmt, ...)
 {

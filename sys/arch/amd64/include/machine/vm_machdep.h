@@ -74,6 +74,8 @@ void	*vm_md_phystov(uint64_t pa, uint64_t size);
 uint64_t vm_md_vtophys(const void *);
 
 void	vm_md_printf(const char *, ...) __attribute__((format(printf, 1, 2)));
+int	vm_md_snprintf(char *, size_t, const char *, ...)
+	    __attribute__((format(printf, 3, 4)));
 _Noreturn void vm_md_panic(const char *, ...)
 	    __attribute__((format(printf, 1, 2)));
 
