@@ -264,7 +264,10 @@ vm_sync_drain(vm_frame_t low, vm_frame_t high)
  * Single pages, the long way.
  */
 
-/* Where the state of a segment's frames is. */
+/*
+ * Where the state of a segment's frames is; of those, if there is a queue,
+ * that the queue takes.
+ */
 static void
 place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
     struct vm_pageq *q)
@@ -272,6 +275,8 @@ place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
 
 	pp->pp_start = seg->vs_start;
 	pp->pp_nframes = seg->vs_end - seg->vs_start;
+	if (q != NULL && !vm_pageq_takes(q, seg->vs_end - 1))
+		pp->pp_nframes = q->pq_base + UINT32_MAX + 1 - seg->vs_start;
 	pp->pp_first = seg->vs_span->xs_first;
 	pp->pp_word = seg->vs_span->xs_word;
 	pp->pp_owner = seg->vs_span->xs_owner;
