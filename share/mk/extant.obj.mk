@@ -28,15 +28,6 @@ _flags!=	printf '%s\n' ${_COMPILE:Q}\ ${LDFLAGS_DIR:Q} >.flags.$$$$; \
 		if cmp -s .flags.$$$$ .flags; then rm -f .flags.$$$$; else \
 		rm -f *.o ${PRODUCTS}; mv -f .flags.$$$$ .flags; fi; echo
 
-# A source that does not exist yet is left out.
-_present=
-.for _s in ${SRCS}
-.if exists(${SRCTOP}/${_s}) || exists(${.CURDIR}/${_s})
-_present+=	${_s}
-.endif
-.endfor
-SRCS:=		${_present}
-
 .if ${SRCS:T:R:O:u:[#]} != ${SRCS:O:u:[#]}
 .error two sources have the same base name: ${SRCS}
 .endif
