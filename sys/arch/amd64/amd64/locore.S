@@ -89,6 +89,17 @@ start_high:
 	xorl	%eax, %eax
 	movl	%eax, %fs
 	movl	%eax, %gs
+
+	/*
+	 * The loader cleared .bss; but firmware that runs between it and us
+	 * may have used what it took for free memory.
+	 */
+	movq	$kernel_bss, %rdi
+	movq	$kernel_end, %rcx
+	subq	%rdi, %rcx
+	shrq	$3, %rcx
+	rep stosq
+
 	movq	cpu_boot_stack, %rsp
 	xorl	%ebp, %ebp		/* the end of a chain of frames */
 	movl	%esi, %edi

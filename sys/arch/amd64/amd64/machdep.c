@@ -97,6 +97,28 @@ reserve_taken(void)
 	return (error);
 }
 
+/*
+ * kernel_in_memory: does all of the kernel lie in usable memory?  If not,
+ * somebody else may use it too.
+ */
+static bool
+kernel_in_memory(void)
+{
+	const paddr_t start = pmap_vtophys(kernel_start);
+	const paddr_t end = pmap_vtophys(kernel_end);
+	struct vm_memrange range;
+	unsigned i;
+
+	for (i = 0; vm_bootstrap_range(i, &range); i++) {
+		if (start >= range.vmr_start &&
+		    end <= range.vmr_start + range.vmr_size)
+			return (true);
+	}
+	printf("extant: cannot boot: the kernel, 0x%jx - 0x%jx, does not lie"
+	    " in usable memory\n", (uintmax_t)start, (uintmax_t)end);
+	return (false);
+}
+
 int
 machdep_memory(void)
 {
@@ -112,6 +134,8 @@ machdep_memory(void)
 		return (error);
 	}
 	exclude_rest();
+	if (!kernel_in_memory())
+		return (ENOMEM);
 	error = reserve_taken();
 	if (error != 0) {
 		printf("extant: cannot boot: too many reserved ranges\n");

@@ -13,7 +13,7 @@
 SHIM=$((0x700000))
 START=$((SHIM + 0x100))
 MAP=$((SHIM + 0x200))
-CMDLINE=$((SHIM + 0x3000))
+CMDLINE=$((SHIM + 0x8000))
 TYPE_RAM=1
 TYPE_RESERVED=2
 MAGIC=$((0x336ec578))
@@ -271,6 +271,19 @@ map_no_memory_run()
 	    tail -n 1 console
 }
 
+hostile map_elsewhere "A map in which the kernel lies in no memory"
+map_elsewhere_run()
+{
+
+	shim
+	range 0x1000000 0x3000000 $TYPE_RAM | put $MAP
+	start_info 1
+	run
+	atf_check_equal "$GUEST_FAILURE" "$guest_status"
+	atf_check -o match:'^extant: cannot boot: the kernel, .* does not lie' \
+	    tail -n 1 console
+}
+
 hostile map_many "As many pieces as the table may have"
 map_many_run()
 {
@@ -278,10 +291,11 @@ map_many_run()
 	shim
 	{
 		i=0
-		while [ $i -lt 511 ]; do
-			range $((0x800000 + i * 0x10000)) 0x8000 $TYPE_RAM
+		while [ $i -lt 510 ]; do
+			range $((0x1000000 + i * 0x10000)) 0x8000 $TYPE_RAM
 			i=$((i + 1))
 		done
+		range 0x100000 0x800000 $TYPE_RAM
 		range 0x3000000 0xf00000 $TYPE_RAM
 	} | put $MAP
 	start_info 512
@@ -334,7 +348,8 @@ atf_init_test_cases()
 {
 
 	for tc in good magic version map_count map_address modules cmdline \
-	    map_messy map_no_memory map_many map_absurd modules_kept; do
+	    map_messy map_no_memory map_elsewhere map_many map_absurd \
+	    modules_kept; do
 		atf_add_test_case $tc
 	done
 }
