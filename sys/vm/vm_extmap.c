@@ -70,6 +70,14 @@ word_free(uint64_t w)
 	return ((uint32_t)~(w | w >> 32));
 }
 
+/* The frames that are not free; not those that are merely held, if so said. */
+static inline uint32_t
+word_taken(uint64_t w, bool held)
+{
+
+	return ((uint32_t)(w >> 32) | (held ? 0 : (uint32_t)w));
+}
+
 static inline uint64_t
 word_load(const vm_extword_t *wp)
 {
@@ -713,9 +721,13 @@ vm_extmap_fit(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
  * Finding extents.
  */
 
-/* The end of the free run that begins at or before start, at most limit. */
-static vm_frame_t
-run_end(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit)
+/*
+ * The end of the free run that begins at or before start, at most limit; held
+ * frames count as free if so said.
+ */
+static inline vm_frame_t
+run_end_of(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit,
+    bool held)
 {
 	const struct vm_extspan *xs = NULL;
 	vm_frame_t f = start;
@@ -733,7 +745,7 @@ run_end(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit)
 			f += VM_EXTBLOCK_FRAMES;
 			continue;
 		}
-		taken = ~word_free(word_load(span_word(xs, f))) &
+		taken = word_taken(word_load(span_word(xs, f)), held) &
 		    UINT32_MAX << (f & WORD_MASK);
 		if (taken != 0) {
 			f = align_down(f, VM_EXTWORD_FRAMES) +
@@ -746,8 +758,9 @@ run_end(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit)
 }
 
 /* The start of the free run that ends at or after end, at least limit. */
-static vm_frame_t
-run_start(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit)
+static inline vm_frame_t
+run_start_of(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit,
+    bool held)
 {
 	const struct vm_extspan *xs = NULL;
 	vm_frame_t f = end;		/* all of [f, end) is free */
@@ -765,7 +778,7 @@ run_start(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit)
 			f -= VM_EXTBLOCK_FRAMES;
 			continue;
 		}
-		taken = ~word_free(word_load(span_word(xs, f - 1))) &
+		taken = word_taken(word_load(span_word(xs, f - 1)), held) &
 		    half_mask(0, (unsigned)((f - 1) & WORD_MASK) + 1);
 		if (taken != 0) {
 			f = align_down(f - 1, VM_EXTWORD_FRAMES) +
@@ -775,6 +788,34 @@ run_start(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit)
 		f = align_down(f - 1, VM_EXTWORD_FRAMES);
 	}
 	return (f > limit ? f : limit);
+}
+
+static vm_frame_t
+run_end(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit)
+{
+
+	return (run_end_of(map, start, limit, false));
+}
+
+static vm_frame_t
+run_start(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit)
+{
+
+	return (run_start_of(map, end, limit, false));
+}
+
+bool
+vm_extmap_around(const struct vm_extmap *map, vm_frame_t frame,
+    vm_frame_t low, vm_frame_t high, struct vm_extent *ext)
+{
+
+	KASSERT(low <= frame && frame < high);
+	ext->e_state = VM_FRAME_HELD;
+	ext->e_end = run_end_of(map, frame, high, true);
+	if (ext->e_end == frame)
+		return (false);
+	ext->e_start = run_start_of(map, frame, low, true);
+	return (true);
 }
 
 /* The first block at or after b whose bit for the order is set. */

@@ -158,6 +158,13 @@ bool	vm_extmap_walk(const struct vm_extmap *, vm_frame_t from,
 	    vm_frame_t limit, struct vm_extent *);
 
 /*
+ * vm_extmap_around: the maximal run of free and held frames around a frame,
+ * cut to [low, high), which contains the frame.  => false: it is owned.
+ */
+bool	vm_extmap_around(const struct vm_extmap *, vm_frame_t,
+	    vm_frame_t low, vm_frame_t high, struct vm_extent *);
+
+/*
  * vm_extmap_owned: frames of [start, end) that are allocated (or absent);
  * O(frames / 32).
  * vm_extmap_head: the first frame of the allocation that an allocated frame

@@ -15,11 +15,21 @@
  * says that the frame is not held, the entry is stale and dropped.
  *
  * 2. Taking back.  Held pages are free memory.  A request that finds no run
- * takes back, under the lock, what the queues of all CPUs hold in its window,
+ * in the map looks, under the lock, at what the queues of all CPUs hold,
  * reading their entries without asking their owners: the owner of a queue
- * meanwhile pops and pushes, and the state decides who gets a frame.  One
- * pass is no snapshot of several queues, so passes are repeated until one
- * finds nothing; the bound is for the case that other CPUs push for ever.
+ * meanwhile pops and pushes, and the state decides who gets a frame.  Around
+ * each entry, free and held frames together may make the run; only the held
+ * frames of the run that was chosen are taken back.  Where that is not enough
+ * (several segments, a single page when nothing else is left), all of them
+ * are.  One look is no snapshot of several queues, so a run that vanishes
+ * before it is taken is looked for again; the bound is for the case that
+ * other CPUs go on for ever.
+ *
+ * A CPU that has not refilled or freed anything since it was last looked at is
+ * idle: its pages are all taken back at that second look, once, and after
+ * that its queues are known to have nothing until it works again.  So on an
+ * idle machine a request that cannot succeed costs one search of the map and
+ * a comparison for each CPU.
  *
  * 3. Spilling moves entries inside a queue.  It happens under the lock, as
  * taking back does, so that the reader misses none.
@@ -51,6 +61,15 @@ _Atomic uint32_t vm_sync_freed;
 static struct vm_md_lock map_lock;
 static _Atomic uint64_t list_free[VM_NFREELIST];
 static uint64_t list_reserve[VM_NFREELIST];
+
+/* What is known of a CPU's queues; guarded by the map's lock. */
+static struct {
+	uint64_t	cs_work;	/* its work when last looked at */
+	bool		cs_empty;	/* nothing was left then */
+} cpu_seen[VM_MAXCPU];
+
+/* CPUs that ever used a queue lie below this. */
+static _Atomic uint32_t cpu_limit;
 
 vm_md_intr_t
 vm_sync_lock(void)
@@ -140,6 +159,8 @@ vm_sync_start(void)
 	}
 	vm_pageq_reset(base, top);
 	vm_counter_reset();
+	memset(cpu_seen, 0, sizeof(cpu_seen));
+	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
 }
 
 /*
@@ -219,6 +240,36 @@ vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n)
 	vm_sync_unlock(s);
 }
 
+/*
+ * Taking back.
+ */
+
+static void
+cpu_uses_queues(uint32_t cpu)
+{
+	uint32_t limit = atomic_load_explicit(&cpu_limit,
+	    memory_order_relaxed);
+
+	while (cpu >= limit && !atomic_compare_exchange_weak_explicit(
+	    &cpu_limit, &limit, cpu + 1, memory_order_relaxed,
+	    memory_order_relaxed))
+		continue;
+}
+
+/* A number that grows whenever a CPU uses its queues. */
+static uint64_t
+cpu_work(uint32_t cpu)
+{
+	struct vm_counterset *cs = &vm_counters[cpu];
+
+	return (atomic_load_explicit(&cs->cs_count[VM_COUNT_FREE],
+	    memory_order_acquire) +
+	    atomic_load_explicit(&cs->cs_count[VM_COUNT_ALLOC],
+	    memory_order_relaxed) +
+	    atomic_load_explicit(&cs->cs_count[VM_COUNT_REFILL],
+	    memory_order_relaxed));
+}
+
 static uint64_t
 queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 {
@@ -236,27 +287,78 @@ queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 	return (n);
 }
 
+static uint64_t
+cpu_drain(uint32_t cpu, vm_frame_t low, vm_frame_t high)
+{
+	uint64_t n = 0;
+	unsigned list;
+
+	for (list = 0; list < VM_PAGEQ_LISTS; list++)
+		n += queue_drain(&vm_cpuqs[cpu].cq_queue[list], low, high);
+	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
+	return (n);
+}
+
+/* Is there anything on a CPU's queues to look at? */
+static bool
+cpu_has_entries(uint32_t cpu)
+{
+
+	return (!cpu_seen[cpu].cs_empty ||
+	    cpu_work(cpu) != cpu_seen[cpu].cs_work);
+}
+
+/* Forget the stale entries of this CPU's own queues. */
+static void
+cpu_forget(uint32_t cpu)
+{
+	unsigned list;
+
+	for (list = 0; list < VM_PAGEQ_LISTS; list++)
+		atomic_store_explicit(&vm_cpuqs[cpu].cq_queue[list].pq_count,
+		    0, memory_order_relaxed);
+}
+
+/*
+ * If a CPU is idle, take all its pages back.  => how many.
+ */
+static uint64_t
+cpu_drain_idle(uint32_t cpu)
+{
+	uint64_t work = cpu_work(cpu), n;
+
+	if (work != cpu_seen[cpu].cs_work) {
+		cpu_seen[cpu].cs_work = work;
+		cpu_seen[cpu].cs_empty = false;
+		return (0);
+	}
+	cpu_seen[cpu].cs_empty = true;
+	n = cpu_drain(cpu, 0, VM_FRAME_END);
+	if (cpu == vm_md_curcpu())
+		cpu_forget(cpu);
+	return (n);
+}
+
 uint64_t
 vm_sync_drain(vm_frame_t low, vm_frame_t high)
 {
+	uint32_t cpu, limit = atomic_load_explicit(&cpu_limit,
+	    memory_order_relaxed);
 	uint64_t n, all = 0;
-	unsigned cpu, list, pass;
+	unsigned pass;
 
 	if (high <= vm_freelist_limit(VM_FREELIST_ISA))
 		return (0);		/* never queued */
 	for (pass = 0; pass < DRAIN_PASSES; pass++) {
 		n = 0;
-		for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
-			for (list = 0; list < VM_PAGEQ_LISTS; list++)
-				n += queue_drain(&vm_cpuqs[cpu].cq_queue[list],
-				    low, high);
+		for (cpu = 0; cpu < limit; cpu++) {
+			if (cpu_has_entries(cpu))
+				n += cpu_drain(cpu, low, high);
 		}
 		all += n;
 		if (n == 0)
 			break;
 	}
-	if (all != 0)
-		vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, all);
 	return (all);
 }
 
@@ -347,6 +449,7 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list,
 	uint64_t want;
 	unsigned n = 0, i;
 
+	cpu_uses_queues(cpu);
 	queue_window(q, list, &low, &high);
 	s = vm_sync_lock();
 	want = list_avail(list, flags);
@@ -507,6 +610,7 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 		q = vm_pageq_of(&vm_cpuqs[cpu], seg->vs_list);
 		if (q != NULL && !vm_pageq_takes(q, frame))
 			q = NULL;
+		cpu_uses_queues(cpu);
 		place_set(&vm_cpuqs[cpu].cq_free, seg, q);
 	}
 	return (vm_sync_unrun(frame, 1));
@@ -515,6 +619,149 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 /*
  * Runs.
  */
+
+/* A run that needs held frames: where, and for how many frames. */
+struct held_search {
+	struct vm_extreq hs_req;
+	struct vm_pgwindow hs_win[VM_NFREELIST];
+	unsigned	hs_nwin;
+};
+
+/* Can the run be made around a frame that a queue holds? */
+static bool
+held_probe(const struct held_search *hs, vm_frame_t frame,
+    vm_frame_t *startp)
+{
+	struct vm_extent ext;
+	unsigned i;
+
+	for (i = 0; i < hs->hs_nwin; i++) {
+		if (frame < hs->hs_win[i].pw_low ||
+		    frame >= hs->hs_win[i].pw_high)
+			continue;
+		return (vm_extmap_around(&vm_map, frame, hs->hs_win[i].pw_low,
+		    hs->hs_win[i].pw_high, &ext) &&
+		    vm_extmap_fit(&hs->hs_req, ext.e_start, ext.e_end, false,
+		    startp));
+	}
+	return (false);
+}
+
+/*
+ * Take the held frames of [start, end) back.  => false: some frame is owned
+ * by now; what was taken stays free.
+ */
+static bool
+held_take(vm_frame_t start, vm_frame_t end)
+{
+	struct vm_extent ext;
+	uint64_t n = 0;
+	bool owned = false;
+	vm_frame_t f;
+
+	for (; !owned && vm_extmap_walk(&vm_map, start, end, &ext);
+	    start = ext.e_end) {
+		if (ext.e_state == VM_FRAME_FREE)
+			continue;
+		for (f = ext.e_start; f < ext.e_end && !owned; f++) {
+			if (queue_to_map(f))
+				n++;
+			else
+				owned = true;
+		}
+	}
+	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
+	return (!owned);
+}
+
+static bool
+queue_complete(const struct held_search *hs, const struct vm_pageq *q,
+    vm_frame_t *startp)
+{
+	uint32_t i, count = atomic_load_explicit(&q->pq_count,
+	    memory_order_acquire);
+	vm_frame_t frame;
+
+	for (i = 0; i < count; i++) {
+		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		if (held_probe(hs, frame, startp) &&
+		    held_take(*startp, *startp + hs->hs_req.er_npages))
+			return (true);
+	}
+	return (false);
+}
+
+/*
+ * Complete a run with held frames; afterwards they are free.  => false: no
+ * CPU's queue has an entry that would complete one; *drained: but pages of
+ * idle CPUs came back, so the map is worth another search.
+ */
+static bool
+held_complete(const struct held_search *hs, vm_frame_t *startp, bool *drained)
+{
+	uint32_t cpu, limit = atomic_load_explicit(&cpu_limit,
+	    memory_order_relaxed);
+	unsigned list;
+
+	*drained = false;
+	for (cpu = 0; cpu < limit; cpu++) {
+		if (!cpu_has_entries(cpu))
+			continue;
+		if (cpu_drain_idle(cpu) != 0)
+			*drained = true;
+		if (cpu_seen[cpu].cs_empty)
+			continue;
+		for (list = 0; list < VM_PAGEQ_LISTS; list++) {
+			if (queue_complete(hs,
+			    &vm_cpuqs[cpu].cq_queue[list], startp))
+				return (true);
+		}
+	}
+	return (false);
+}
+
+/* No place but one will do, if it lies in a window. */
+static void
+held_exact(struct held_search *hs, vm_frame_t start)
+{
+	vm_frame_t end = start + hs->hs_req.er_npages;
+	unsigned i;
+
+	for (i = 0; i < hs->hs_nwin; i++) {
+		if (start >= hs->hs_win[i].pw_low &&
+		    end <= hs->hs_win[i].pw_high)
+			break;
+	}
+	hs->hs_nwin = i < hs->hs_nwin ? 1 : 0;
+	hs->hs_win[0].pw_low = start;
+	hs->hs_win[0].pw_high = end;
+}
+
+/* One segment, from free and held frames. */
+static int
+run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	struct held_search hs;
+	vm_frame_t start;
+	bool drained;
+
+	hs.hs_req = vm_pgreq_search(req);
+	hs.hs_nwin = vm_pgreq_windows(req, hs.hs_win);
+	if (req->vpr_policy == VM_POLICY_EXACT)
+		held_exact(&hs, vm_atop(req->vpr_low));
+	if (hs.hs_nwin == 0 || hs.hs_win[hs.hs_nwin - 1].pw_high <=
+	    vm_freelist_limit(VM_FREELIST_ISA))
+		return (ENOMEM);	/* never queued */
+	if (held_complete(&hs, &start, &drained)) {
+		segs[0].vps_start = vm_ptoa(start);
+		segs[0].vps_size = vm_ptoa(hs.hs_req.er_npages);
+		*rsegs = 1;
+		return (0);
+	}
+	return (drained ? vm_pgreq_solve(&vm_map, req, segs, rsegs) : ENOMEM);
+}
 
 /* Everything between the lowest and the highest frame a request may use. */
 static struct vm_pgwindow
@@ -530,25 +777,33 @@ request_reach(const struct vm_pgreq *req)
 	return (reach);
 }
 
+/*
+ * Several segments: fewer may do with the held pages back in the map.
+ */
+static int
+runs_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	struct vm_pgwindow reach = request_reach(req);
+
+	(void)vm_sync_drain(reach.pw_low, reach.pw_high);
+	return (vm_pgreq_solve(&vm_map, req, segs, rsegs));
+}
+
 int
 vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
-	struct vm_pgwindow reach = request_reach(req);
 	vm_md_intr_t s = vm_sync_lock();
-	unsigned i, pass;
+	unsigned i;
 	int error;
 
-	/*
-	 * More than one segment counts as a failure at first: with the held
-	 * pages back in the map fewer may do.
-	 */
 	error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
-	for (pass = 0; pass < DRAIN_PASSES &&
-	    (error != 0 || *rsegs > 1) &&
-	    (req->vpr_flags & VM_PG_NODRAIN) == 0 &&
-	    vm_sync_drain(reach.pw_low, reach.pw_high) != 0; pass++)
-		error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
+	if ((error != 0 || *rsegs > 1) &&
+	    (req->vpr_flags & VM_PG_NODRAIN) == 0)
+		error = req->vpr_nsegs == 1 ?
+		    run_with_held(req, segs, rsegs) :
+		    runs_with_held(req, segs, rsegs);
 	for (i = 0; error == 0 && i < *rsegs; i++)
 		map_alloc(vm_atop(segs[i].vps_start),
 		    vm_atop(segs[i].vps_size), req->vpr_owner);
