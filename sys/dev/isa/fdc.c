@@ -314,28 +314,45 @@ place_after(struct chs at, unsigned n)
 }
 
 /*
- * Read n sectors into memory; the head is on the cylinder.
- * => 0; ETIMEDOUT; EIO: *why says what the controller found.
+ * Have the controller read n sectors into memory, of tracks whose last sector
+ * is eot; the head is on the cylinder.
+ * => 0: *left bytes were not transferred, and result is what the controller
+ *    says; EINVAL: the DMA controller cannot do it; ETIMEDOUT.
+ */
+static int
+transfer(struct chs at, unsigned n, uint8_t eot, bus_addr_t addr,
+    psize_t *left, uint8_t result[static 7])
+{
+	const uint8_t cmd[] = { CMD_READ | CMD_MT, (uint8_t)(at.h << 2), at.c,
+	    at.h, at.s, SECT_CODE, eot, SECT_GAP, 0xff };
+	int error;
+
+	memset(result, 0, 7);
+	if ((error = i8237_start(FDC_DRQ, addr, n * SECT_SIZE,
+	    I8237_TO_MEMORY)) != 0)
+		return (error);
+	if (send(cmd, sizeof(cmd)) != 0 || receive(result, 7, WAIT_READ) != 7)
+		return (ETIMEDOUT);
+	*left = i8237_stop(FDC_DRQ);
+	return (0);
+}
+
+/*
+ * Read n sectors once.  => 0; ETIMEDOUT, EINVAL, EIO: *why says more.
  */
 static int
 read_once(struct chs at, unsigned n, bus_addr_t addr, const char **why,
     uint8_t result[static 7])
 {
-	const uint8_t cmd[] = { CMD_READ | CMD_MT, (uint8_t)(at.h << 2), at.c,
-	    at.h, at.s, SECT_CODE, NSECT, SECT_GAP, 0xff };
 	struct chs after = place_after(at, n);
 	psize_t left;
 	int error;
 
-	memset(result, 0, 7);
-	*why = "DMA controller refuses the buffer";
-	if ((error = i8237_start(FDC_DRQ, addr, n * SECT_SIZE,
-	    I8237_TO_MEMORY)) != 0)
+	error = transfer(at, n, NSECT, addr, &left, result);
+	*why = error == EINVAL ? "DMA controller refuses the buffer" :
+	    "no answer";
+	if (error != 0)
 		return (error);
-	*why = "no answer";
-	if (send(cmd, sizeof(cmd)) != 0 || receive(result, 7, WAIT_READ) != 7)
-		return (ETIMEDOUT);
-	left = i8237_stop(FDC_DRQ);
 	*why = "controller reports an error";
 	if ((result[0] & ST0_CODE) != 0)
 		return (EIO);
@@ -379,6 +396,21 @@ read_sectors(struct chs at, unsigned n, bus_addr_t addr)
 }
 
 /*
+ * Do the tracks have more sectors than we read?  Some formats with the same
+ * data rate have 20 and more.  => the head is on cylinder cyl.
+ */
+static bool
+has_more_sectors(uint8_t cyl, bus_addr_t addr)
+{
+	const struct chs next = { cyl, 0, NSECT + 1 };
+	uint8_t result[7];
+	psize_t left;
+
+	return (transfer(next, 1, next.s, addr, &left, result) == 0 &&
+	    (result[0] & ST0_CODE) == 0);
+}
+
+/*
  * Read the disk from the first sector to the last through a loaded map.
  */
 static int
@@ -409,6 +441,11 @@ read_disk(bus_dmamap_t map, const void *kva, struct cksum *ck)
 			    BUS_DMASYNC_POSTREAD);
 			cksum_add(ck, kva, n * SECT_SIZE);
 		}
+	}
+	if (has_more_sectors(NCYL - 1, map->dm_segs[0].ds_addr)) {
+		printf(FDC_NAME ": disk has more than %d sectors a track\n",
+		    NSECT);
+		return (EIO);
 	}
 	return (0);
 }
