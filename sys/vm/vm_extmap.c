@@ -316,16 +316,17 @@ order_clear(struct vm_extspan *xs, unsigned k, uint64_t b)
 		bit_clear(xs->xs_top[k], b >> 6);
 }
 
-/* Raise the orders of a block to at least those of the set. */
-static void
+/*
+ * Raise the orders of a block to at least those of the set.  A block that has
+ * an order has all below it, in the bitmaps as in the set.
+ */
+static inline void
 orders_raise(struct vm_extspan *xs, uint64_t b, unsigned orders)
 {
-	unsigned k;
+	unsigned k = log2_floor(orders | 1) + (orders != 0);
 
-	for (k = 0; orders >> k != 0; k++) {
-		if (!bit_test(xs->xs_order[k], b))
-			order_set(xs, k, b);
-	}
+	while (k-- > 0 && !bit_test(xs->xs_order[k], b))
+		order_set(xs, k, b);
 }
 
 static void
@@ -489,15 +490,26 @@ block_run(const struct vm_extspan *xs, uint64_t b, unsigned pos,
 	    (taken == 0 ? VM_EXTWORD_FRAMES : (unsigned)__builtin_ctz(taken));
 }
 
-/* Frames [pos, pos + n) of a block have become free: raise its summary. */
+/*
+ * Frames [pos, pos + n) of a block have become free: raise its summary.  Most
+ * frees are of frames whose neighbours are taken: those need no more than a
+ * look at their own word.
+ */
 static void
 block_freed(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 {
 	struct vm_extsum *sum = &xs->xs_sum[b];
-	unsigned start, end;
+	unsigned bit = pos & WORD_MASK, start = pos, end = pos + n;
+	uint32_t around;
 
 	sum->es_free = (uint16_t)(sum->es_free + n);
-	block_run(xs, b, pos, &start, &end);
+	if (bit != 0 && bit + n < VM_EXTWORD_FRAMES) {
+		around = (uint32_t)1 << (bit - 1) | (uint32_t)1 << (bit + n);
+		if ((word_free(word_load(&xs->xs_word[b * BLOCK_WORDS +
+		    (pos >> WORD_SHIFT)])) & around) != 0)
+			block_run(xs, b, pos, &start, &end);
+	} else
+		block_run(xs, b, pos, &start, &end);
 	if (start == 0)
 		sum->es_start = (uint16_t)end;
 	if (end == VM_EXTBLOCK_FRAMES)
@@ -1405,24 +1417,39 @@ vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 	return (true);
 }
 
-bool
-vm_extmap_unhold(struct vm_extmap *map, vm_frame_t frame)
+uint32_t
+vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 {
-	struct vm_extspan *xs = vm_extmap_span(map, frame);
-	vm_extword_t *wp = span_word(xs, frame);
-	unsigned bit = (unsigned)(frame & WORD_MASK);
-	uint64_t old = word_load(wp);
+	struct vm_extspan *xs = vm_extmap_span(map, first);
+	vm_extword_t *wp = span_word(xs, first);
+	uint64_t old = word_load(wp), b = span_block(xs, first);
+	unsigned bit, n;
+	uint32_t freed, m;
 
 	do {
-		if ((old >> bit & 1) == 0 || (old >> bit >> 32 & 1) != 0)
-			return (false);
+		freed = (uint32_t)old & ~(uint32_t)(old >> 32) & mask;
+		if (freed == 0)
+			return (0);
 	} while (!atomic_compare_exchange_weak_explicit(wp, &old,
-	    old & ~((uint64_t)1 << bit), memory_order_acq_rel,
+	    old & ~(uint64_t)freed, memory_order_acq_rel,
 	    memory_order_relaxed));
-	block_freed(xs, span_block(xs, frame), (unsigned)(frame & BLOCK_MASK),
-	    1);
-	map->xm_nfree++;
-	return (true);
+	for (m = freed; m != 0; m &= ~half_mask(bit, bit + n)) {
+		bit = (unsigned)__builtin_ctz(m);
+		n = m >> bit == UINT32_MAX ? VM_EXTWORD_FRAMES :
+		    (unsigned)__builtin_ctz(~(m >> bit));
+		block_freed(xs, b, (unsigned)(first & BLOCK_MASK) + bit, n);
+	}
+	map->xm_nfree += (unsigned)__builtin_popcount(freed);
+	return (freed);
+}
+
+void
+vm_extmap_prefetch(const struct vm_extmap *map, vm_frame_t frame)
+{
+	const struct vm_extspan *xs = vm_extmap_span(map, frame);
+
+	__builtin_prefetch(span_word(xs, frame), 1);
+	__builtin_prefetch(&xs->xs_sum[span_block(xs, frame)], 1);
 }
 
 /*

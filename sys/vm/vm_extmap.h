@@ -189,7 +189,9 @@ vm_frame_t	vm_extmap_head(const struct vm_extmap *, vm_frame_t);
  * low and high are multiples of a block.  The blocks that are worth least to
  * constrained requests go first; *hint becomes the block.  => how many; 0
  * only if no frame in the window is free.
- * vm_extmap_unhold: a held frame becomes free.  => false: it is not held.
+ * vm_extmap_unhold: of the 32 frames from first (a multiple of 32), those in
+ * mask that are held become free.  => a mask of those.
+ * vm_extmap_prefetch: that frame is going to change soon.
  */
 void	vm_extmap_alloc(struct vm_extmap *, vm_frame_t start, uint64_t n);
 uint64_t vm_extmap_length(const struct vm_extmap *, vm_frame_t head);
@@ -197,7 +199,9 @@ bool	vm_extmap_release(struct vm_extmap *, vm_frame_t start, uint64_t n);
 unsigned vm_extmap_hold(struct vm_extmap *, vm_frame_t *hint, vm_frame_t low,
 	    vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out,
 	    unsigned want);
-bool	vm_extmap_unhold(struct vm_extmap *, vm_frame_t);
+uint32_t	vm_extmap_unhold(struct vm_extmap *, vm_frame_t first,
+		    uint32_t mask);
+void	vm_extmap_prefetch(const struct vm_extmap *, vm_frame_t);
 
 /*
  * vm_extmap_check: are all summaries what they promise to be?  => NULL, or

@@ -202,31 +202,82 @@ map_alloc(vm_frame_t start, uint64_t n, vm_owner_t owner)
  * Queues.
  */
 
-/* Queue -> map.  Lock held; false: the entry was stale. */
+/*
+ * Queue -> map: those of the 32 frames from first that are in mask and still
+ * held.  Lock held.  => how many.
+ */
+static unsigned
+word_to_map(vm_frame_t first, uint32_t mask)
+{
+	enum vm_freelist list = vm_freelist_of(first);
+	unsigned n = (unsigned)__builtin_popcount(vm_extmap_unhold(&vm_map,
+	    first, mask));
+
+	atomic_store_explicit(&list_free[list], vm_sync_nfree(list) + n,
+	    memory_order_relaxed);
+	return (n);
+}
+
+/* The same for one frame; false: the entry was stale. */
 static bool
 queue_to_map(vm_frame_t frame)
 {
 
-	if (!vm_extmap_unhold(&vm_map, frame))
-		return (false);
-	account(frame, frame + 1, true);
-	return (true);
+	return (word_to_map(frame & ~(vm_frame_t)WORD_LAST,
+	    (uint32_t)1 << (frame & WORD_LAST)) != 0);
+}
+
+static vm_frame_t
+queue_frame(const struct vm_pageq *q, uint32_t i)
+{
+
+	return (q->pq_base + atomic_load_explicit(&q->pq_entry[i],
+	    memory_order_relaxed));
+}
+
+/* How many entries ahead of its turn a frame's state is asked for. */
+#define	SPILL_AHEAD	8
+
+/*
+ * The first n entries go to the map; neighbours that lie in one word, as
+ * after frees in order, together.
+ */
+static unsigned
+entries_to_map(const struct vm_pageq *q, unsigned n)
+{
+	vm_frame_t first, frame;
+	unsigned i, done = 0;
+	uint32_t mask;
+
+	for (i = 0; i < n;) {
+		frame = queue_frame(q, i);
+		first = frame & ~(vm_frame_t)WORD_LAST;
+		mask = 0;
+		do {
+			mask |= (uint32_t)1 << (frame & WORD_LAST);
+			if (i + SPILL_AHEAD < n)
+				vm_extmap_prefetch(&vm_map,
+				    queue_frame(q, i + SPILL_AHEAD));
+			if (++i == n)
+				break;
+			frame = queue_frame(q, i);
+		} while ((frame & ~(vm_frame_t)WORD_LAST) == first);
+		done += word_to_map(first, mask);
+	}
+	return (done);
 }
 
 void
 vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n)
 {
 	vm_md_intr_t s = vm_sync_lock();
-	uint32_t count, i, entry, spilled = 0;
+	uint32_t count, i, entry, spilled;
 
 	count = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	if (n > count)
 		n = count;
-	for (i = 0; i < n; i++)
-		spilled += queue_to_map(q->pq_base +
-		    atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed));
-	for (; i < count; i++) {
+	spilled = entries_to_map(q, n);
+	for (i = n; i < count; i++) {
 		entry = atomic_load_explicit(&q->pq_entry[i],
 		    memory_order_relaxed);
 		atomic_store_explicit(&q->pq_entry[i - n], entry,
@@ -279,8 +330,7 @@ queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 	vm_frame_t frame;
 
 	for (i = 0; i < count; i++) {
-		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed);
+		frame = queue_frame(q, i);
 		if (frame >= low && frame < high)
 			n += queue_to_map(frame);
 	}
@@ -683,8 +733,7 @@ queue_complete(const struct held_search *hs, const struct vm_pageq *q,
 	vm_frame_t frame;
 
 	for (i = 0; i < count; i++) {
-		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed);
+		frame = queue_frame(q, i);
 		if (held_probe(hs, frame, startp) &&
 		    held_take(*startp, *startp + hs->hs_req.er_npages))
 			return (true);
