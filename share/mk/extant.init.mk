@@ -34,7 +34,7 @@ RELDIR:=	${.CURDIR:tA:S,^${SRCTOP}/,,:S,^${SRCTOP}$,.,}
 
 # make(1) separates words at spaces and has no quotation that would help.
 .if ${SRCTOP:[#]} != 1
-.error the path of the source tree contains a space: ${SRCTOP}
+.error the path of the source tree contains a space: ${.CURDIR}
 .endif
 
 .if empty(.MAKEFLAGS:M${SRCTOP}/share/mk)

@@ -15,8 +15,9 @@
 #	COMPILE_FLAGS	its flags; CFLAGS.file.c: more for that file
 #
 # The compiler writes the headers that each object depends on beside it.  The
-# flags stand in a file; with another choice of compiler or flags all that was
-# made is removed, PRODUCTS included (by name, as times are whole seconds).
+# flags stand in a file, and so does what is linked; when they change, what was
+# made with the old ones is removed (comparing times would not do, as make sees
+# whole seconds).
 #
 
 COMPILE_CC?=	${CC}
@@ -24,9 +25,14 @@ COMPILE_FLAGS?=	-std=gnu11 ${WARNINGS} ${WERROR} ${COPTS} ${SANFLAGS}
 _COMPILE=	${COMPILE_CC} ${COMPILE_FLAGS} \
 		-fmacro-prefix-map=${SRCTOP}/= ${CPPFLAGS_DIR}
 
-_flags!=	printf '%s\n' ${_COMPILE:Q}\ ${LDFLAGS_DIR:Q} >.flags.$$$$; \
-		if cmp -s .flags.$$$$ .flags; then rm -f .flags.$$$$; else \
-		rm -f *.o ${PRODUCTS}; mv -f .flags.$$$$ .flags; fi; echo
+# changed file words: the shell's condition that the file has to be written.
+_CHANGED=	changed() { echo "$$2" >$$1.$$$$; \
+		if cmp -s $$1.$$$$ $$1; then rm -f $$1.$$$$; return 1; \
+		else mv -f $$1.$$$$ $$1; fi; }
+_flags!=	${_CHANGED}; \
+		if changed .flags ${_COMPILE:Q}; then rm -f *.o .link; fi; \
+		if changed .link ${:U${CC} ${LDFLAGS_DIR} ${SRCS:O:u}:Q}; then \
+		rm -f ${PRODUCTS}; fi; echo
 
 .if ${SRCS:T:R:O:u:[#]} != ${SRCS:O:u:[#]}
 .error two sources have the same base name: ${SRCS}

@@ -167,7 +167,32 @@ flags_body()
 	bmake_in . COPTS=-O0
 	atf_check_equal "" "$(cat out)"
 	bmake_in . COPTS=-O1
-	atf_check -o match:answer.c -o match:prog.c cat out
+	atf_check -o match:answer.c -o match:prog.c -o match:libextant.a \
+	    -o match:'link .*prog' cat out
+}
+
+atf_test_case sources
+sources_head()
+{
+	atf_set descr "a source that is gone is gone from the library"
+}
+sources_body()
+{
+
+	make_tree
+	echo 'int more(void); int more(void) { return (1); }' >tree/sys/more.c
+	sed 's,sys/answer.c,& sys/more.c,' tree/sys/arch/usermode/Makefile >new
+	cp tree/sys/arch/usermode/Makefile old
+	cp new tree/sys/arch/usermode/Makefile
+	lib=tree/obj/sys/arch/usermode/libextant.a
+	bmake_in .
+	atf_check -o match:more.o ar t $lib
+	cp old tree/sys/arch/usermode/Makefile
+	bmake_in .
+	atf_check -o not-match:more.o -o match:answer.o ar t $lib
+	cp new tree/sys/arch/usermode/Makefile
+	rm tree/sys/more.c
+	atf_check -s not-exit:0 -o ignore -e match:more.c -x "cd tree && bmake"
 }
 
 atf_test_case warning
@@ -315,6 +340,7 @@ atf_init_test_cases()
 	atf_add_test_case from_below
 	atf_add_test_case header
 	atf_add_test_case flags
+	atf_add_test_case sources
 	atf_add_test_case warning
 	atf_add_test_case clean
 	atf_add_test_case install
