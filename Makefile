@@ -6,7 +6,7 @@
 
 .include "share/mk/extant.init.mk"
 
-SUBDIR=		sys usr.sbin tests
+SUBDIR=		share sys usr.sbin tests
 SUBDIR_AFTER.usr.sbin=	sys
 SUBDIR_AFTER.tests=	sys usr.sbin
 
