@@ -7,7 +7,9 @@
 /*
  * The local APIC (Intel 64 and IA-32 Architectures Software Developer's
  * Manual, volume 3, chapter "Advanced Programmable Interrupt Controller"):
- * messages between CPUs, and a timer that ends an idle CPU's HLT.
+ * messages between CPUs, and a timer that ends an idle CPU's HLT.  Of the
+ * lines from outside, only the non-maskable interrupt gets through, to the
+ * boot CPU: it shows where a kernel is that hangs.
  */
 
 #include <sys/machdep.h>
@@ -34,6 +36,7 @@
 #define	LAPIC_SIZE	0x400
 
 #define	SVR_ENABLE	0x00000100
+#define	LVT_NMI		0x00000400
 #define	LVT_MASKED	0x00010000
 #define	ICR_INIT	0x00004500	/* INIT, level asserted */
 #define	ICR_STARTUP	0x00004600
@@ -117,7 +120,7 @@ lapic_init(void)
 	lapic_write(LAPIC_TPR, 0);
 	lapic_write(LAPIC_SVR, SVR_ENABLE | TRAP_SPURIOUS);
 	lapic_write(LAPIC_LVT_LINT0, LVT_MASKED);
-	lapic_write(LAPIC_LVT_LINT1, LVT_MASKED);
+	lapic_write(LAPIC_LVT_LINT1, first ? LVT_NMI : LVT_MASKED);
 	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
 	if (first)

@@ -235,6 +235,21 @@ option_require_run()
 	guest_audited boot aged fdc edu end
 }
 
+monitors trap "An exception ends the run with one line"
+trap_run()
+{
+
+	mkfifo monitor.in monitor.out
+	guest_start "" -m 32M -smp 2 -monitor pipe:monitor
+	cat monitor.out >monitor.log &
+	guest_until '^extant: ready'
+	echo nmi >monitor.in
+	guest_wait
+	atf_check_equal "$GUEST_FAILURE" "$guest_status"
+	atf_check -o match:'^panic: trap 2 \(non-maskable interrupt\) on cpu 0: ' \
+	    tail -n 1 console
+}
+
 disk()
 {
 
@@ -246,7 +261,7 @@ atf_init_test_cases()
 {
 
 	for tc in audit extents age bad explain unknown_command quit_status \
-	    options_bad option_age option_seed option_require; do
+	    options_bad option_age option_seed option_require trap; do
 		atf_add_test_case $tc
 	done
 }

@@ -14,6 +14,9 @@ SHIM=$((0x700000))
 START=$((SHIM + 0x100))
 MAP=$((SHIM + 0x200))
 CMDLINE=$((SHIM + 0x8000))
+RSDP=$((SHIM + 0x9000))
+RSDT=$((SHIM + 0x9100))
+MADT=$((SHIM + 0x9200))
 TYPE_RAM=1
 TYPE_RESERVED=2
 MAGIC=$((0x336ec578))
@@ -78,13 +81,13 @@ put()
 	dd of=shim bs=1 seek=$(($1 - SHIM)) conv=notrunc 2>/dev/null
 }
 
-# start_info NMAP [MAP [CMDLINE [NMODULES [MODULES [MAGIC [VERSION]]]]]]
+# start_info NMAP [MAP [CMDLINE [NMODULES [MODULES [MAGIC]]]]]
 start_info()
 {
 
 	{
-		le32 "${6:-$MAGIC}" "${7:-1}" 0 "${4:-0}"
-		le64 "${5:-0}" "${3:-$CMDLINE}" 0 "${2:-$MAP}"
+		le32 "${6:-$MAGIC}" 1 0 "${4:-0}"
+		le64 "${5:-0}" "${3:-$CMDLINE}" "$RSDP" "${2:-$MAP}"
 		le32 "$1" 0
 	} | put $START
 }
@@ -344,12 +347,130 @@ modules_kept_run()
 	    '0x000002000000 *16 KiB  allocated boot' console
 }
 
+# summed OFFSET: its input, with the byte at OFFSET set so that the sum is 0.
+summed()
+{
+
+	cat >table
+	od -An -v -tu1 table | awk -v at="$1" '{
+		for (i = 1; i <= NF; i++)
+			sum += $i
+	}
+	END {
+		printf("%03o", (256 - sum % 256) % 256)
+	}' >octal
+	printf '%b' "\\0$(cat octal)" |
+	    dd of=table bs=1 seek="$1" conv=notrunc 2>/dev/null
+	cat table
+}
+
+# rsdp ADDRESS: a root pointer to a root table.
+rsdp()
+{
+
+	{
+		printf 'RSD PTR \0EXTANT\0'
+		le32 "$1"
+	} | summed 8 | put $RSDP
+}
+
+# header SIGNATURE LENGTH
+header()
+{
+
+	printf '%s' "$1"
+	le32 "$2"
+	printf '\1\0EXTANTtest    '
+	le32 0 0 0
+}
+
+# rsdt ADDRESS LENGTH: a root table of one table.
+rsdt()
+{
+
+	{
+		header RSDT "$2"
+		le32 "$1"
+	} | summed 9 | put $RSDT
+}
+
+# madt COMMAND...: a table of CPUs, its entries written by the command.
+madt()
+{
+
+	"$@" >entries
+	size=$(($(wc -c <entries)))
+	{
+		header APIC $((44 + size))
+		le32 $((0xfee00000)) 0
+		cat entries
+	} | summed 9 | put $MADT
+}
+
+# cpus ID...: an entry for each.
+cpus()
+{
+
+	for id in "$@"; do
+		printf '\0\010\0%b' "$(printf '\\0%03o' "$id")"
+		le32 1
+	done
+}
+
+# boots_on LINE: on that many CPUs, whatever the tables say.
+boots_on()
+{
+
+	run -smp 2
+	guest_succeeded
+	guest_audited boot aged fdc end
+	atf_check -o ignore grep -Fx "$1" console
+}
+
+hostile acpi "ACPI tables that are wrong cost the other CPUs, no more"
+acpi_run()
+{
+
+	shim
+	good_map
+	start_info 2
+
+	rsdp $RSDT
+	rsdt $MADT 40
+	madt cpus 0 1
+	boots_on "cpus: 2 of 2"
+
+	madt cpus 0 77
+	boots_on "cpu1: apic id 77 does not answer"
+
+	madt printf '\0\0\0\0\0\0\0\0'
+	boots_on "cpus: 1 (ACPI: no usable CPU in the APIC table)"
+
+	madt printf '\0\377\0\0\1\0\0\0'
+	boots_on "cpus: 1 (ACPI: no usable CPU in the APIC table)"
+
+	rsdt $((0xfffffff0)) 40
+	boots_on "cpus: 1 (ACPI: no valid APIC table)"
+
+	rsdt $MADT $((0xffffffff))
+	boots_on "cpus: 1 (ACPI: no valid root table)"
+
+	rsdt $MADT 35
+	boots_on "cpus: 1 (ACPI: no valid root table)"
+
+	rsdp $((0xffffffff))
+	boots_on "cpus: 1 (ACPI: no valid root table)"
+
+	printf 'x' | put $RSDP
+	boots_on "cpus: 1 (ACPI: no valid root pointer)"
+}
+
 atf_init_test_cases()
 {
 
 	for tc in good magic version map_count map_address modules cmdline \
 	    map_messy map_no_memory map_elsewhere map_many map_absurd \
-	    modules_kept; do
+	    modules_kept acpi; do
 		atf_add_test_case $tc
 	done
 }
