@@ -12,7 +12,8 @@
 #		it: in sys/vm as in tests/sys/vm the tests of sys/vm.
 #		TESTS=...: only these, as kyua(1) filters, program:case, as
 #		seen from the directory; LONG=1: also what takes minutes
-#	lint	checks manual pages, licences and code, always of all the tree
+#	lint, run, help
+#		as at the top of the tree, whatever the directory
 #
 
 .if !defined(_EXTANT_COMMON)
@@ -44,7 +45,7 @@ test: .PHONY .MAKE
 .else
 	@echo "no tests of ${RELDIR}: there is no tests/${_TESTDIR}" >&2; exit 1
 .endif
-lint: .PHONY .MAKE
+help lint run: .PHONY .MAKE
 	@cd ${SRCTOP} && ${.MAKE} ${.TARGET}
 .endif
 

@@ -8,8 +8,8 @@
 # The first line of every Makefile of the tree: finds the top of the tree,
 # puts the objects under obj/, and says how things are compiled.  The last
 # line is one of <extant.lib.mk>, <extant.prog.mk>, <extant.kernel.mk>,
-# <extant.test.mk>, <extant.man.mk> and <extant.subdir.mk>; share/mk/README
-# lists what each takes.
+# <extant.test.mk>, <extant.man.mk> and <extant.subdir.mk>; each says at its
+# top which variables it takes.
 #
 # Set by the user, on the command line or in the environment:
 #
