@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <sys/bus_dma.h>
 
@@ -1376,6 +1377,57 @@ ATF_TC_BODY(map_large, tc)
 }
 
 /*
+ * Without BUS_DMA_NOWAIT a request waits until somebody gives memory back.
+ */
+static _Atomic bool waiter_done;
+static bus_dma_segment_t waiter_seg;
+static int waiter_error;
+
+static void *
+waiter(void *arg)
+{
+	int n;
+
+	waiter_error = bus_dmamem_alloc(arg, 4 * PAGE, 4 * PAGE, 0,
+	    &waiter_seg, 1, &n, BUS_DMA_WAITOK);
+	waiter_done = true;
+	return (NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(mem_wait);
+ATF_TC_BODY(mem_wait, tc)
+{
+	const paddr_t start = 4 * MiB;
+	bus_dma_segment_t segs[4];
+	bus_dma_tag_t tag;
+	pthread_t t;
+	uint64_t before;
+	int i;
+
+	boot();
+	before = free_frames();
+	tag = make_tag("wait", start, start + 16 * PAGE - 1);
+	for (i = 0; i < 4; i++)
+		ATF_REQUIRE_EQ(0, alloc1(tag, 4 * PAGE, 4 * PAGE, 0,
+		    &segs[i]));
+	ATF_REQUIRE_EQ(ENOMEM, alloc1(tag, PAGE, PAGE, 0, &waiter_seg));
+	ATF_REQUIRE_EQ(0, pthread_create(&t, NULL, waiter, tag));
+	usleep(50000);
+	ATF_CHECK(!waiter_done);
+	bus_dmamem_free(tag, &segs[2], 1);
+	ATF_REQUIRE_EQ(0, pthread_join(t, NULL));
+	ATF_CHECK(waiter_done);
+	ATF_CHECK_EQ(0, waiter_error);
+	ATF_CHECK_EQ(segs[2].ds_addr, waiter_seg.ds_addr);
+	bus_dmamem_free(tag, &waiter_seg, 1);
+	for (i = 0; i < 4; i++)
+		if (i != 2)
+			bus_dmamem_free(tag, &segs[i], 1);
+	ATF_CHECK_EQ(before, free_frames());
+	bus_dmatag_destroy(tag);
+}
+
+/*
  * Several drivers at once, and nothing is lost.
  */
 #define	NTHREAD	4
@@ -1477,6 +1529,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, mem_segments);
 	ATF_TP_ADD_TC(tp, mem_bad_free);
 	ATF_TP_ADD_TC(tp, mem_map);
+	ATF_TP_ADD_TC(tp, mem_wait);
 	ATF_TP_ADD_TC(tp, map_create_errors);
 	ATF_TP_ADD_TC(tp, map_create_nomem);
 	ATF_TP_ADD_TC(tp, map_fields);
