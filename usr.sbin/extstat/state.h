@@ -1,0 +1,87 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * The state of a machine's memory, wherever it came from: the segments, and
+ * the real extent map loaded with what was found.
+ */
+
+#ifndef _EXTSTAT_STATE_H_
+#define	_EXTSTAT_STATE_H_
+
+#include <vm/vm_extmap.h>
+#include <vm/vm_physseg.h>
+
+#define	STATE_NAMELEN	32		/* of a name, NUL included */
+#define	STATE_MAXSEG	4096
+
+struct state_name {
+	char		sn_name[STATE_NAMELEN];	/* printable */
+};
+
+struct state_counter {
+	struct state_name sc_name;
+	uint64_t	sc_value;
+};
+
+struct state {
+	const char	*st_name;	/* what was read, for messages */
+	char		st_source[512];	/* the same for the reader */
+	struct vm_physseg *st_seg;	/* by address */
+	unsigned	st_nseg;
+	struct vm_extmap st_map;
+	struct state_name *st_owner;	/* by owner tag */
+	unsigned	st_nowner;
+	struct state_counter *st_counter;
+	unsigned	st_ncounter;
+};
+
+/*
+ * Setting up, in this order.  What does not fit together ends the program.
+ *
+ * state_init: nothing known yet but the name; st_source is for the caller to
+ * fill.
+ * state_segment: the next segment in address order, frames [start, end).
+ * state_map: make the map over the segments, with owner tags; every frame is
+ * absent until vm_extmap_load() or vm_extmap_set().
+ */
+void	state_init(struct state *, const char *name);
+void	state_segment(struct state *, vm_frame_t start, vm_frame_t end,
+	    enum vm_freelist list);
+void	state_map(struct state *);
+
+/*
+ * state_walk: visit every extent: maximal free run, maximal held run or
+ * allocation, in address order; extents may reach over the border of segments
+ * that touch.
+ */
+void	state_walk(const struct state *,
+	    void (*visit)(void *arg, const struct vm_extent *), void *arg);
+
+/* state_frames: frames in all segments. */
+uint64_t state_frames(const struct state *);
+
+/*
+ * state_owner: the tag of the allocation that starts at a frame.
+ * state_owner_name: its name; "-" if nobody said, "?" if it is unknown.
+ */
+vm_owner_t state_owner(const struct state *, vm_frame_t head);
+const char *state_owner_name(const struct state *, vm_owner_t);
+
+/*
+ * state_headless: does an extent, found as an allocation, start with a frame
+ * that is no first frame?  Seen in a guest that was stopped in the middle
+ * of a change, and in one whose memory was damaged.
+ */
+bool	state_headless(const struct state *, const struct vm_extent *);
+
+/*
+ * state_free_held: make held frames free, as a request finds them that takes
+ * them back from the queues.
+ */
+void	state_free_held(struct state *);
+
+#endif /* !_EXTSTAT_STATE_H_ */
