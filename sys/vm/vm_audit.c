@@ -107,6 +107,29 @@ vm_audit_format(const struct vm_audit *va, char *buf, size_t len)
 	    (unsigned long long)va->va_digest);
 }
 
+static void
+audit_fail_count(struct vm_audit *va, const char *why, uint64_t n)
+{
+
+	if (va->va_errors++ == 0)
+		vm_md_snprintf(va->va_why, sizeof(va->va_why), "%s: %llu",
+		    why, (unsigned long long)n);
+}
+
+/* An allocation reaches from the segment before into this one. */
+static bool
+run_continues(const struct vm_physseg *segs, unsigned i)
+{
+	vm_frame_t f = segs[i].vs_start;
+	enum vm_fstate before;
+
+	if (i == 0 || segs[i - 1].vs_end != f ||
+	    vm_extmap_state(&vm_map, f) != VM_FRAME_TAIL)
+		return (false);
+	before = vm_extmap_state(&vm_map, f - 1);
+	return (before == VM_FRAME_HEAD || before == VM_FRAME_TAIL);
+}
+
 /* Tails follow a head or a tail; nothing else. */
 static void
 audit_tails(const struct vm_physseg *segs, unsigned nsegs,
@@ -118,8 +141,7 @@ audit_tails(const struct vm_physseg *segs, unsigned nsegs,
 
 	for (i = 0; i < nsegs; i++) {
 		f = segs[i].vs_start;
-		if (i > 0 && segs[i - 1].vs_end == f &&
-		    vm_extmap_state(&vm_map, f) == VM_FRAME_TAIL)
+		if (run_continues(segs, i))
 			f += vm_extmap_length(&vm_map, f);
 		for (; vm_extmap_walk(&vm_map, f, segs[i].vs_end, &ext);
 		    f = ext.e_end) {
@@ -127,6 +149,36 @@ audit_tails(const struct vm_physseg *segs, unsigned nsegs,
 			    &vm_map, f) == VM_FRAME_TAIL)
 				audit_fail(va, "tail without a head", f);
 		}
+	}
+}
+
+/* Frames of [start, end) that are in a span but no memory are all heads. */
+static void
+audit_gap(vm_frame_t start, vm_frame_t end, struct vm_audit *va)
+{
+
+	if (start < end &&
+	    !vm_extmap_uniform(&vm_map, start, end, VM_FRAME_HEAD))
+		audit_fail(va, "state of an absent frame", start);
+}
+
+static void
+audit_absent(const struct vm_physseg *segs, unsigned nsegs,
+    struct vm_audit *va)
+{
+	const struct vm_extspan *xs;
+	vm_frame_t from, end;
+	unsigned i, s = 0;
+
+	for (i = 0; i < vm_map.xm_nspans; i++) {
+		xs = &vm_map.xm_span[i];
+		from = xs->xs_first;
+		end = from + xs->xs_nframes;
+		for (; s < nsegs && segs[s].vs_start < end; s++) {
+			audit_gap(from, segs[s].vs_start, va);
+			from = segs[s].vs_end;
+		}
+		audit_gap(from, end, va);
 	}
 }
 
@@ -147,9 +199,18 @@ audit_lists(const struct vm_physseg *segs, unsigned nsegs,
 	}
 	for (i = 0; i < VM_NFREELIST; i++) {
 		if (nfree[i] != vm_sync_nfree((enum vm_freelist)i))
-			audit_fail(va, "free frames of a list miscounted",
-			    nfree[i]);
+			audit_fail_count(va, "free frames of a list "
+			    "miscounted, there are", nfree[i]);
 	}
+}
+
+/* The entries of a queue; more than there is room for is an error. */
+static uint32_t
+entry_count(const struct vm_pageq *q)
+{
+	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
+
+	return (n > VM_PAGEQ_SIZE ? VM_PAGEQ_SIZE : n);
 }
 
 /* Does an entry before (cpu, i) of the queues of a list name the frame? */
@@ -162,8 +223,7 @@ entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
 
 	for (c = 0; c <= cpu; c++) {
 		q = &vm_cpuqs[c].cq_queue[list];
-		count = c == cpu ? i : atomic_load_explicit(&q->pq_count,
-		    memory_order_relaxed);
+		count = c == cpu ? i : entry_count(q);
 		for (k = 0; k < count; k++) {
 			if (atomic_load_explicit(&q->pq_entry[k],
 			    memory_order_relaxed) == entry)
@@ -173,29 +233,56 @@ entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
 	return (false);
 }
 
+/* What is wrong with an entry that names a frame, or NULL. */
+static const char *
+entry_fault(unsigned list, vm_frame_t frame)
+{
+	const struct vm_physseg *seg = vm_physseg_find(frame);
+
+	if (seg == NULL)
+		return ("queue entry names no managed frame");
+	if (vm_pageq_of(&vm_cpuqs[0], seg->vs_list) !=
+	    &vm_cpuqs[0].cq_queue[list])
+		return ("queue entry names a frame of another list");
+	return (NULL);
+}
+
+static uint64_t
+queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
+{
+	const struct vm_pageq *q = &vm_cpuqs[cpu].cq_queue[list];
+	vm_frame_t frame;
+	const char *why;
+	uint64_t held = 0;
+	uint32_t i, entry, n;
+
+	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
+	if (n > VM_PAGEQ_SIZE)
+		audit_fail_count(va, "queue longer than its room", n);
+	for (i = 0; i < entry_count(q); i++) {
+		entry = atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		frame = q->pq_base + entry;
+		why = entry_fault(list, frame);
+		if (why != NULL)
+			audit_fail(va, why, frame);
+		else if (vm_extmap_state(&vm_map, frame) == VM_FRAME_HELD &&
+		    !entry_repeats(list, cpu, i, entry))
+			held++;
+	}
+	return (held);
+}
+
 /* Held frames that are on some queue. */
 static uint64_t
-queued_frames(void)
+queued_frames(struct vm_audit *va)
 {
-	const struct vm_pageq *q;
-	uint32_t i, count, entry;
 	unsigned cpu, list;
 	uint64_t n = 0;
 
 	for (list = 0; list < VM_PAGEQ_LISTS; list++) {
-		for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
-			q = &vm_cpuqs[cpu].cq_queue[list];
-			count = atomic_load_explicit(&q->pq_count,
-			    memory_order_acquire);
-			for (i = 0; i < count; i++) {
-				entry = atomic_load_explicit(&q->pq_entry[i],
-				    memory_order_relaxed);
-				if (vm_extmap_state(&vm_map, q->pq_base +
-				    entry) == VM_FRAME_HELD &&
-				    !entry_repeats(list, cpu, i, entry))
-					n++;
-			}
-		}
+		for (cpu = 0; cpu < VM_MAXCPU; cpu++)
+			n += queued_in(list, cpu, va);
 	}
 	return (n);
 }
@@ -222,14 +309,14 @@ audit_queues(const struct vm_physseg *segs, unsigned nsegs,
 	for (try = 0; try < AUDIT_TRIES; try++) {
 		before = work_done();
 		vm_audit_count(&vm_map, segs, nsegs, va);
-		queued = queued_frames();
+		queued = queued_frames(va);
 		if (work_done() != before)
 			continue;
 		if (queued == va->va_held)
 			return;
 	}
 	if (work_done() == before)
-		audit_fail(va, "held frames that are on no queue",
+		audit_fail_count(va, "held frames that are on no queue",
 		    va->va_held - queued);
 }
 
@@ -248,12 +335,14 @@ vm_audit(struct vm_audit *va)
 		n++;
 	audit_queues(audit_segs, n, va);
 	audit_tails(audit_segs, n, va);
+	audit_absent(audit_segs, n, va);
 	audit_lists(audit_segs, n, va);
 	why = vm_extmap_check(&vm_map, &where);
 	if (why != NULL)
 		audit_fail(va, why, where);
 	if (va->va_free != vm_map.xm_nfree)
-		audit_fail(va, "free frames of the map miscounted", 0);
+		audit_fail_count(va, "free frames of the map miscounted, "
+		    "there are", va->va_free);
 	vm_sync_unlock(s);
 	return (va->va_errors == 0);
 }

@@ -29,6 +29,7 @@ static struct vm_memrange ranges[VM_BOOTSTRAP_RANGES];
 static unsigned nranges;
 static struct taken taken[VM_BOOTSTRAP_TAKEN];
 static unsigned ntaken;
+static bool allocated;		/* vm_bootstrap_alloc() gave something */
 static bool ended;
 
 #define	PADDR_END	((paddr_t)1 << VM_PADDR_BITS)
@@ -97,24 +98,13 @@ range_evict(psize_t newsize)
 	return (true);
 }
 
-/* Add [start, end), whole pages; join it with all that it touches. */
+/* Add [start, end), whole pages, which touches no other range. */
 static int
 range_add(paddr_t start, paddr_t end)
 {
-	unsigned i, at;
+	unsigned at;
 	int error = 0;
 
-	for (i = 0; i < nranges;) {
-		if (ranges[i].vmr_start > end || range_end(&ranges[i]) < start) {
-			i++;
-			continue;
-		}
-		if (ranges[i].vmr_start < start)
-			start = ranges[i].vmr_start;
-		if (range_end(&ranges[i]) > end)
-			end = range_end(&ranges[i]);
-		range_delete(i);
-	}
 	if (nranges == VM_BOOTSTRAP_RANGES) {
 		error = E2BIG;
 		if (!range_evict(end - start)) {
@@ -133,29 +123,77 @@ range_add(paddr_t start, paddr_t end)
 	return (error);
 }
 
+static bool
+entry_wraps(const struct vm_memrange *r)
+{
+
+	return (range_end(r) < r->vmr_start);
+}
+
+/*
+ * The lowest joined range of the entries at or above *startp, in bytes.
+ * It goes through all entries again for each that it joins: firmware maps are
+ * short, and this needs no memory to sort in.
+ */
+static bool
+joined_next(const struct vm_memrange *map, unsigned n, paddr_t *startp,
+    paddr_t *endp)
+{
+	paddr_t from = *startp, start = PADDR_END, end;
+	unsigned i;
+	bool grown;
+
+	for (i = 0; i < n; i++) {
+		if (!entry_wraps(&map[i]) && map[i].vmr_start >= from &&
+		    map[i].vmr_start < start && map[i].vmr_size != 0)
+			start = map[i].vmr_start;
+	}
+	if (start == PADDR_END)
+		return (false);
+	end = start;
+	do {
+		grown = false;
+		for (i = 0; i < n; i++) {
+			if (entry_wraps(&map[i]) || map[i].vmr_start > end ||
+			    stated_end(&map[i]) <= end)
+				continue;
+			end = stated_end(&map[i]);
+			grown = true;
+		}
+	} while (grown);
+	*startp = start;
+	*endp = end;
+	return (true);
+}
+
+static void
+report_wrapping(const struct vm_memrange *map, unsigned n)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (entry_wraps(&map[i]))
+			vm_md_printf("memory map: entry of %#llx bytes at "
+			    "%#llx wraps, left unused\n",
+			    (unsigned long long)map[i].vmr_size,
+			    (unsigned long long)map[i].vmr_start);
+	}
+}
+
 int
 vm_bootstrap_start(const struct vm_memrange *usable, unsigned n)
 {
-	paddr_t start, end;
+	paddr_t start = 0, end;
 	int error = 0;
-	unsigned i;
 
 	nranges = 0;
 	ntaken = 0;
+	allocated = false;
 	ended = false;
-	for (i = 0; i < n; i++) {
-		if (range_end(&usable[i]) < usable[i].vmr_start) {
-			vm_md_printf("memory map: entry of %#llx bytes at %#llx "
-			    "wraps, left unused\n",
-			    (unsigned long long)usable[i].vmr_size,
-			    (unsigned long long)usable[i].vmr_start);
-			continue;
-		}
-		end = page_down(stated_end(&usable[i]));
-		if (usable[i].vmr_start >= end)
-			continue;
-		start = page_up(usable[i].vmr_start);
-		if (start < end && range_add(start, end) != 0)
+	report_wrapping(usable, n);
+	for (; joined_next(usable, n, &start, &end); start = end) {
+		if (page_up(start) < page_down(end) &&
+		    range_add(page_up(start), page_down(end)) != 0)
 			error = E2BIG;
 	}
 	return (nranges == 0 ? EINVAL : error);
@@ -170,7 +208,7 @@ vm_bootstrap_exclude(paddr_t start, psize_t size)
 
 	if (size == 0 || start >= PADDR_END)
 		return;
-	KASSERT(ntaken == 0);
+	KASSERT(!allocated);
 	start = page_down(start);
 	for (i = 0; i < nranges;) {
 		rstart = ranges[i].vmr_start;
@@ -188,12 +226,45 @@ vm_bootstrap_exclude(paddr_t start, psize_t size)
 	}
 }
 
+static bool
+taken_by(const struct taken *t, const char *owner)
+{
+	size_t len = strlen(owner);
+
+	if (len > VM_OWNER_NAMELEN - 1)
+		len = VM_OWNER_NAMELEN - 1;
+	return (strlen(t->t_owner) == len &&
+	    memcmp(t->t_owner, owner, len) == 0);
+}
+
+/* Add to an entry of the same owner that the range touches, if there is. */
+static bool
+taken_extend(paddr_t start, paddr_t end, const char *owner)
+{
+	unsigned i;
+
+	for (i = 0; i < ntaken; i++) {
+		if (!taken_by(&taken[i], owner))
+			continue;
+		if (taken[i].t_end == start)
+			taken[i].t_end = end;
+		else if (taken[i].t_start == end)
+			taken[i].t_start = start;
+		else
+			continue;
+		return (true);
+	}
+	return (false);
+}
+
 static int
 taken_insert(paddr_t start, paddr_t end, const char *owner)
 {
 	size_t len = strlen(owner);
 	unsigned at;
 
+	if (taken_extend(start, end, owner))
+		return (0);
 	if (ntaken == VM_BOOTSTRAP_TAKEN)
 		return (ENOSPC);
 	for (at = ntaken; at > 0 && taken[at - 1].t_start > start; at--)
@@ -222,18 +293,25 @@ vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
 	if (size == 0 || start >= PADDR_END)
 		return (0);
 	start = page_down(start);
-	for (i = 0; start < end && i < ntaken; i++) {
-		if (taken[i].t_end <= start)
-			continue;
-		stop = taken[i].t_start < end ? taken[i].t_start : end;
-		if (start < stop) {
-			if (taken_insert(start, stop, owner) != 0)
-				return (ENOSPC);
-			i++;		/* the entry moved up by one */
+	while (start < end) {
+		stop = end;
+		for (i = 0; i < ntaken; i++) {
+			if (taken[i].t_end <= start)
+				continue;
+			if (taken[i].t_start <= start)
+				break;
+			if (taken[i].t_start < stop)
+				stop = taken[i].t_start;
 		}
-		start = taken[i].t_end;
+		if (i < ntaken) {
+			start = taken[i].t_end;
+			continue;
+		}
+		if (taken_insert(start, stop, owner) != 0)
+			return (ENOSPC);
+		start = stop;
 	}
-	return (start < end ? taken_insert(start, end, owner) : 0);
+	return (0);
 }
 
 /*
@@ -282,6 +360,7 @@ vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
 	if (start != VM_PADDR_NONE &&
 	    taken_insert(start, start + size, owner) != 0)
 		return (VM_PADDR_NONE);
+	allocated = allocated || start != VM_PADDR_NONE;
 	return (start);
 }
 

@@ -25,9 +25,9 @@ struct vm_memrange {
 /*
  * vm_bootstrap_start: begin, with the usable ranges of the firmware's map as
  * they come: unsorted, overlapping, zero-length, wrapping or not page-aligned
- * entries are legal.  Partial pages at the ends are left out; an entry that
- * wraps is nonsense and left out with a line on the console; what lies at or
- * above 2^VM_PADDR_BITS is cut; overlapping and touching ranges are joined.
+ * entries are legal.  Overlapping and touching ranges are joined; then partial
+ * pages at the ends are left out; an entry that wraps is nonsense and left out
+ * with a line on the console; what lies at or above 2^VM_PADDR_BITS is cut.
  * Forgets everything that the early allocator knew before.
  * => 0; EINVAL: no usable page; E2BIG: more than VM_BOOTSTRAP_RANGES remain
  *    (the smallest are dropped with a line on the console, and what remains
@@ -46,7 +46,8 @@ void	vm_bootstrap_exclude(paddr_t start, psize_t size);
 /*
  * vm_bootstrap_reserve: somebody sits in that range already (the kernel's
  * image, a boot module).  Pages it touches are managed, but shown as
- * allocated to owner when the page allocator starts.
+ * allocated to owner when the page allocator starts.  Of pages reserved twice
+ * the first owner keeps them.  Ranges of one owner that touch become one.
  * => 0; ENOSPC: the log is full.
  */
 int	vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner);

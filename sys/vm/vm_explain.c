@@ -51,6 +51,28 @@ longest_fit(vm_frame_t start, vm_frame_t end, uint64_t align,
 	return (first > second ? first : second);
 }
 
+/* The request's windows; an exact address is a window of its own. */
+static unsigned
+explain_windows(const struct vm_pgreq *req,
+    struct vm_pgwindow win[VM_NFREELIST])
+{
+	unsigned i, n = vm_pgreq_windows(req, win);
+	struct vm_pgwindow exact;
+
+	if (req->vpr_policy != VM_POLICY_EXACT)
+		return (n);
+	exact.pw_low = vm_atop(req->vpr_low);
+	exact.pw_high = exact.pw_low + vm_pgreq_search(req).er_npages;
+	for (i = 0; i < n; i++) {
+		if (win[i].pw_low <= exact.pw_low &&
+		    exact.pw_high <= win[i].pw_high) {
+			win[0] = exact;
+			return (1);
+		}
+	}
+	return (0);
+}
+
 /* Raise the largest runs of all subsets that have the given bits. */
 static void
 explain_extents(struct vm_extmap *map, const struct vm_extreq *er,
@@ -154,7 +176,7 @@ vm_explain(struct vm_extmap *map, const struct vm_physseg *segs,
 {
 	struct vm_extreq er = vm_pgreq_search(req);
 	struct vm_pgwindow win[VM_NFREELIST];
-	unsigned i, nwin = vm_pgreq_windows(req, win);
+	unsigned i, nwin = explain_windows(req, win);
 	struct vm_pgreq one = *req;
 	struct vm_pgseg seg;
 	unsigned rsegs;

@@ -1323,6 +1323,14 @@ vm_extmap_walk(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
 	return (true);
 }
 
+bool
+vm_extmap_uniform(const struct vm_extmap *map, vm_frame_t start,
+    vm_frame_t end, enum vm_fstate state)
+{
+
+	return (state_end(map, start, end, state) == end);
+}
+
 uint64_t
 vm_extmap_owned(const struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 {
@@ -1552,7 +1560,7 @@ vm_extmap_hold(struct vm_extmap *map, vm_frame_t *hint, vm_frame_t low,
 	unsigned worth, n;
 
 	KASSERT(((low | high) & BLOCK_MASK) == 0);
-	for (worth = 0; worth < NWORTH; worth++) {
+	for (worth = 0; want > 0 && worth < NWORTH; worth++) {
 		xs = worth_find(map, worth, hint, low, high);
 		if (xs == NULL)
 			continue;

@@ -165,6 +165,13 @@ bool	vm_extmap_around(const struct vm_extmap *, vm_frame_t,
 	    vm_frame_t low, vm_frame_t high, struct vm_extent *);
 
 /*
+ * vm_extmap_uniform: are all frames of [start, end), which lie in spans, in
+ * that state?
+ */
+bool	vm_extmap_uniform(const struct vm_extmap *, vm_frame_t start,
+	    vm_frame_t end, enum vm_fstate);
+
+/*
  * vm_extmap_owned: frames of [start, end) that are allocated (or absent);
  * O(frames / 32).
  * vm_extmap_head: the first frame of the allocation that an allocated frame

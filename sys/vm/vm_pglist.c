@@ -7,12 +7,14 @@
 /*
  * Runs of pages under constraints.
  *
- * Waiting.  Those who wait stand in a line, first come first served.  When
- * memory returns to the map, each in turn tries; one that cannot be served yet
- * is passed over, since a request for low memory that nobody frees must not
- * hold up those that could be served elsewhere.  But one that was passed over
- * WAIT_PATIENCE times blocks those behind it whose windows overlap its own, so
- * that small requests do not starve a large one for ever.
+ * Waiting.  Those who wait stand in a line, first come first served.  A
+ * request that may wait goes to the end of the line if there is one.  When
+ * memory returns to the map, whoever wakes first tries for all of them, in
+ * their order.  One that cannot be served yet is passed over, since a request
+ * for low memory that nobody frees must not hold up those that could be
+ * served elsewhere; but one that was passed over WAIT_PATIENCE times blocks
+ * those behind it whose windows overlap its own, so that small requests do
+ * not starve a large one for ever.
  *
  * A sleeper also looks again by itself now and then: pages freed to a queue
  * just before it lay down do not wake it.
@@ -31,9 +33,13 @@
 struct sleeper {
 	struct sleeper	*sl_next;
 	const struct vm_pgreq *sl_req;
+	struct vm_pgseg	*sl_segs;
+	unsigned	*sl_rsegs;
 	unsigned	sl_passed;
+	_Atomic bool	sl_served;
 };
 
+/* The line; its lock is taken before the map's. */
 static struct sleeper *line_head;
 static struct vm_md_lock line_lock;
 
@@ -63,35 +69,6 @@ line_leave(vm_md_intr_t s)
 	vm_md_intr_restore(s);
 }
 
-static void
-line_append(struct sleeper *me)
-{
-	vm_md_intr_t s = line_enter();
-	struct sleeper **slp = &line_head;
-
-	while (*slp != NULL)
-		slp = &(*slp)->sl_next;
-	*slp = me;
-	line_leave(s);
-	atomic_fetch_add(&vm_sync_sleepers, 1);
-}
-
-static void
-line_remove(struct sleeper *me)
-{
-	vm_md_intr_t s = line_enter();
-	struct sleeper **slp = &line_head;
-
-	while (*slp != me)
-		slp = &(*slp)->sl_next;
-	*slp = me->sl_next;
-	line_leave(s);
-	atomic_fetch_sub(&vm_sync_sleepers, 1);
-	/* Whoever stood behind may go now. */
-	atomic_fetch_add(&vm_sync_freed, 1);
-	vm_md_wake(&vm_sync_freed);
-}
-
 static bool
 windows_overlap(const struct vm_pgreq *a, const struct vm_pgreq *b)
 {
@@ -100,32 +77,53 @@ windows_overlap(const struct vm_pgreq *a, const struct vm_pgreq *b)
 	    (a->vpr_lists & b->vpr_lists) != 0);
 }
 
-/* May a sleeper try, or has somebody before it lost patience? */
+/* Has somebody before this one lost patience?  Lock held. */
 static bool
-line_may_try(const struct sleeper *me)
+line_blocked(const struct sleeper *me)
 {
-	vm_md_intr_t s = line_enter();
 	const struct sleeper *sl;
 
 	for (sl = line_head; sl != me; sl = sl->sl_next) {
 		if (sl->sl_passed >= WAIT_PATIENCE &&
 		    windows_overlap(sl->sl_req, me->sl_req))
-			break;
+			return (true);
 	}
-	line_leave(s);
-	return (sl == me);
+	return (false);
 }
 
-/* A sleeper was served: those before it were passed over. */
+/* All that stand before this one were passed over.  Lock held. */
 static void
-line_served(const struct sleeper *me)
+line_passed(const struct sleeper *me)
 {
-	vm_md_intr_t s = line_enter();
 	struct sleeper *sl;
 
 	for (sl = line_head; sl != me; sl = sl->sl_next)
 		sl->sl_passed++;
-	line_leave(s);
+}
+
+/* Serve whom the memory that there is can serve.  Lock held. */
+static void
+line_serve(void)
+{
+	struct sleeper **slp = &line_head, *sl;
+	bool any = false;
+
+	while ((sl = *slp) != NULL) {
+		if (line_blocked(sl) ||
+		    vm_sync_run(sl->sl_req, sl->sl_segs, sl->sl_rsegs) != 0) {
+			slp = &sl->sl_next;
+			continue;
+		}
+		line_passed(sl);
+		*slp = sl->sl_next;
+		/* It leaves no earlier than we drop the lock: line_quit(). */
+		atomic_store(&sl->sl_served, true);
+		any = true;
+	}
+	if (any) {
+		atomic_fetch_add(&vm_sync_freed, 1);
+		vm_md_wake(&vm_sync_freed);
+	}
 }
 
 /* How long to sleep, given when the time is up (0: never); 0: it is up. */
@@ -143,42 +141,103 @@ wait_span(uint64_t deadline)
 	    WAIT_LOOK_NSEC);
 }
 
+static uint64_t
+wait_deadline(uint64_t timeout)
+{
+	uint64_t deadline = vm_md_nanotime() + timeout;
+
+	return (timeout == 0 || deadline < timeout ? 0 : deadline);
+}
+
+/* Sleep once.  => 0, or why to give up. */
+static int
+wait_once(uint32_t seen, uint64_t deadline)
+{
+	uint64_t span = wait_span(deadline);
+
+	if (span == 0)
+		return (EWOULDBLOCK);
+	return (vm_md_wait(&vm_sync_freed, seen, span) == EINTR ? EINTR : 0);
+}
+
+static void
+line_join(struct sleeper *me)
+{
+	vm_md_intr_t s = line_enter();
+	struct sleeper **slp = &line_head;
+
+	atomic_fetch_add(&vm_sync_sleepers, 1);
+	while (*slp != NULL)
+		slp = &(*slp)->sl_next;
+	*slp = me;
+	line_leave(s);
+}
+
+/* Leave the line, unless served; whoever stood behind may go now. */
+static void
+line_quit(struct sleeper *me)
+{
+	vm_md_intr_t s = line_enter();
+	struct sleeper **slp = &line_head;
+
+	while (*slp != NULL && *slp != me)
+		slp = &(*slp)->sl_next;
+	if (*slp == me) {
+		*slp = me->sl_next;
+		line_serve();
+	}
+	atomic_fetch_sub(&vm_sync_sleepers, 1);
+	line_leave(s);
+}
+
 static int
 wait_for_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
-	struct sleeper me = { .sl_req = req };
-	uint64_t deadline = 0, span;
+	struct sleeper me = {
+		.sl_req = req, .sl_segs = segs, .sl_rsegs = rsegs
+	};
+	uint64_t deadline = wait_deadline(req->vpr_timeout);
 	uint32_t seen;
+	vm_md_intr_t s;
+	int error = 0;
+
+	line_join(&me);
+	while (error == 0) {
+		seen = atomic_load(&vm_sync_freed);
+		s = line_enter();
+		if (!atomic_load(&me.sl_served))
+			line_serve();
+		line_leave(s);
+		if (atomic_load(&me.sl_served))
+			break;
+		error = wait_once(seen, deadline);
+	}
+	/* Memory that came at the last moment is not refused. */
+	line_quit(&me);
+	return (atomic_load(&me.sl_served) ? 0 : error);
+}
+
+/* Does anybody stand in line already? */
+static bool
+line_forms(void)
+{
+
+	return (atomic_load(&vm_sync_sleepers) != 0);
+}
+
+static int
+alloc_or_wait(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	bool may_wait = (req->vpr_flags & VM_PG_WAIT) != 0;
 	int error;
 
-	if (req->vpr_timeout != 0) {
-		deadline = vm_md_nanotime() + req->vpr_timeout;
-		if (deadline < req->vpr_timeout)
-			deadline = 0;
-	}
-	line_append(&me);
-	for (;;) {
-		seen = atomic_load(&vm_sync_freed);
-		if (line_may_try(&me)) {
-			error = vm_sync_run(req, segs, rsegs);
-			if (error == 0) {
-				line_served(&me);
-				break;
-			}
-		}
-		span = wait_span(deadline);
-		if (span == 0) {
-			error = EWOULDBLOCK;
-			break;
-		}
-		error = vm_md_wait(&vm_sync_freed, seen, span);
-		if (error == EINTR)
-			break;
-	}
-	line_remove(&me);
-	if (error != 0)
-		*rsegs = 0;
+	if (may_wait && line_forms())
+		return (wait_for_run(req, segs, rsegs));
+	error = vm_sync_run(req, segs, rsegs);
+	if (error != 0 && may_wait)
+		error = wait_for_run(req, segs, rsegs);
 	return (error);
 }
 
@@ -234,11 +293,8 @@ vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
 
 	*rsegs = 0;
 	error = vm_pgreq_check(req, NULL);
-	if (error == 0) {
-		error = vm_sync_run(req, segs, rsegs);
-		if (error != 0 && (req->vpr_flags & VM_PG_WAIT) != 0)
-			error = wait_for_run(req, segs, rsegs);
-	}
+	if (error == 0)
+		error = alloc_or_wait(req, segs, rsegs);
 	if (error == 0 && (req->vpr_flags & VM_PG_ZERO) != 0 &&
 	    !segs_zero(segs, *rsegs)) {
 		segs_free(segs, *rsegs);

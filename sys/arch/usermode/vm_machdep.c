@@ -5,8 +5,8 @@
  */
 
 /*
- * The usermode port: threads are CPUs, and physical memory is a set of
- * anonymous mappings that come into being where somebody looks.
+ * The usermode port: threads are CPUs, and physical memory is a sparse file
+ * in memory, of which views come into being where somebody looks.
  */
 
 #define	_GNU_SOURCE
@@ -153,66 +153,89 @@ vm_md_nanotime(void)
 }
 
 /*
- * Physical memory.  A mapping, once made, stays until all are released, so
- * that addresses handed out remain good.
+ * Physical memory is a sparse file in memory, as long as physical addresses
+ * go, and views of it: mappings of whole gigabytes, made where somebody looks
+ * and kept until all are released, so that addresses handed out remain good.
+ * What spans two views gets a third one that shows the same contents.
  */
 
-#define	BACK_MAX	4096
+#define	VIEW_MAX	4096
+#define	VIEW_ALIGN	((uint64_t)1 << 30)
 
-struct backing {
-	uint64_t	b_start;
-	uint64_t	b_size;
-	void		*b_va;
+struct view {
+	uint64_t	v_start;
+	uint64_t	v_size;
+	void		*v_va;
 };
 
-static struct backing backings[BACK_MAX];
-static unsigned nbackings;
-static pthread_mutex_t back_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct view views[VIEW_MAX];
+static unsigned nviews;
+static int physmem_fd = -1;
+static pthread_mutex_t view_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static const struct backing *
-back_find(uint64_t pa)
+static bool
+physmem_open(void)
+{
+
+	if (physmem_fd != -1)
+		return (true);
+	physmem_fd = memfd_create("physmem", MFD_CLOEXEC);
+	if (physmem_fd == -1)
+		return (false);
+	if (ftruncate(physmem_fd, (off_t)1 << VM_PADDR_BITS) == 0)
+		return (true);
+	close(physmem_fd);
+	physmem_fd = -1;
+	return (false);
+}
+
+static const struct view *
+view_find(uint64_t pa, uint64_t size)
 {
 	unsigned i;
 
-	for (i = 0; i < nbackings; i++) {
-		if (pa - backings[i].b_start < backings[i].b_size)
-			return (&backings[i]);
+	for (i = 0; i < nviews; i++) {
+		if (pa - views[i].v_start < views[i].v_size &&
+		    size <= views[i].v_size - (pa - views[i].v_start))
+			return (&views[i]);
 	}
 	return (NULL);
 }
 
-static const struct backing *
-back_make(uint64_t start, uint64_t size)
+static const struct view *
+view_make(uint64_t start, uint64_t end)
 {
-	void *va;
+	struct view *v = &views[nviews];
 
-	if (nbackings == BACK_MAX)
+	if (nviews == VIEW_MAX || !physmem_open())
 		return (NULL);
-	va = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (va == MAP_FAILED)
+	v->v_start = start;
+	v->v_size = end - start;
+	v->v_va = mmap(NULL, v->v_size, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_NORESERVE, physmem_fd, (off_t)start);
+	if (v->v_va == MAP_FAILED)
 		return (NULL);
-	backings[nbackings].b_start = start;
-	backings[nbackings].b_size = size;
-	backings[nbackings].b_va = va;
-	return (&backings[nbackings++]);
+	nviews++;
+	return (v);
 }
 
 static void *
-back_address(uint64_t pa, uint64_t size)
+view_address(uint64_t pa, uint64_t size, uint64_t align)
 {
-	uint64_t start = pa & ~(VM_PAGE_SIZE - 1);
-	uint64_t end = (pa + size + VM_PAGE_SIZE - 1) & ~(VM_PAGE_SIZE - 1);
-	const struct backing *b;
+	uint64_t start = pa & ~(align - 1);
+	uint64_t end = (pa + size + align - 1) & ~(align - 1);
+	const struct view *v;
 	void *va = NULL;
 
-	pthread_mutex_lock(&back_lock);
-	b = back_find(pa);
-	if (b == NULL && size != 0)
-		b = back_make(start, end - start);
-	if (b != NULL && size <= b->b_size - (pa - b->b_start))
-		va = (char *)b->b_va + (pa - b->b_start);
-	pthread_mutex_unlock(&back_lock);
+	if (size == 0 || end > (uint64_t)1 << VM_PADDR_BITS || end <= pa)
+		return (NULL);
+	pthread_mutex_lock(&view_lock);
+	v = view_find(pa, size);
+	if (v == NULL)
+		v = view_make(start, end);
+	if (v != NULL)
+		va = (char *)v->v_va + (pa - v->v_start);
+	pthread_mutex_unlock(&view_lock);
 	return (va);
 }
 
@@ -220,26 +243,29 @@ void *
 usermode_physmem_back(uint64_t start, uint64_t size)
 {
 
-	return (back_address(start, size));
+	return (view_address(start, size, VM_PAGE_SIZE));
 }
 
 void
 usermode_physmem_release(void)
 {
 
-	pthread_mutex_lock(&back_lock);
-	while (nbackings > 0) {
-		nbackings--;
-		munmap(backings[nbackings].b_va, backings[nbackings].b_size);
+	pthread_mutex_lock(&view_lock);
+	while (nviews > 0) {
+		nviews--;
+		munmap(views[nviews].v_va, views[nviews].v_size);
 	}
-	pthread_mutex_unlock(&back_lock);
+	if (physmem_fd != -1)
+		close(physmem_fd);
+	physmem_fd = -1;
+	pthread_mutex_unlock(&view_lock);
 }
 
 void *
 vm_md_phystov(uint64_t pa, uint64_t size)
 {
 
-	return (back_address(pa, size));
+	return (view_address(pa, size, VIEW_ALIGN));
 }
 
 /*
@@ -253,13 +279,13 @@ vm_md_vtophys(const void *va)
 	uint64_t pa = p;
 	unsigned i;
 
-	pthread_mutex_lock(&back_lock);
-	for (i = 0; i < nbackings; i++) {
-		start = (uintptr_t)backings[i].b_va;
-		if (p - start < backings[i].b_size)
-			pa = backings[i].b_start + (p - start);
+	pthread_mutex_lock(&view_lock);
+	for (i = 0; i < nviews; i++) {
+		start = (uintptr_t)views[i].v_va;
+		if (p - start < views[i].v_size)
+			pa = views[i].v_start + (p - start);
 	}
-	pthread_mutex_unlock(&back_lock);
+	pthread_mutex_unlock(&view_lock);
 	return (pa);
 }
 

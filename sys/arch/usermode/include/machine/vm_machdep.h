@@ -110,11 +110,10 @@ _Noreturn void vm_md_panic(const char *, ...)
 /*
  * Beyond the contract: what only usermode has.
  *
- * usermode_physmem_back: give [start, start + size) contents, an anonymous
- * mapping that is populated on demand.  Without it only memory that the
- * kernel reaches through vm_md_phystov() gets contents, when it does.
- * Returns the mapping.
- * usermode_physmem_release: unmap everything.
+ * usermode_physmem_back: a view of [start, start + size), whole pages that are
+ * populated when touched; vm_md_phystov() finds its addresses from then on.
+ * NULL: no address space.
+ * usermode_physmem_release: forget all contents and views.
  * usermode_console: where vm_md_printf() goes; NULL: nowhere; stderr at first.
  */
 void	*usermode_physmem_back(uint64_t start, uint64_t size);
