@@ -40,13 +40,14 @@
  * => the length that the whole would have had.
  * panic: prints the message, and ends the run with a failure.
  */
-int	printf(const char *, ...) __attribute__((format(printf, 1, 2)));
-int	vprintf(const char *, va_list) __attribute__((format(printf, 1, 0)));
+int	printf(const char *, ...) __attribute__((format(__printf__, 1, 2)));
+int	vprintf(const char *, va_list) __attribute__((format(__printf__, 1, 0)));
 int	snprintf(char *, size_t, const char *, ...)
-	    __attribute__((format(printf, 3, 4)));
+	    __attribute__((format(__printf__, 3, 4)));
 int	vsnprintf(char *, size_t, const char *, va_list)
-	    __attribute__((format(printf, 3, 0)));
-_Noreturn void panic(const char *, ...) __attribute__((format(printf, 1, 2)));
+	    __attribute__((format(__printf__, 3, 0)));
+_Noreturn void panic(const char *, ...)
+	    __attribute__((format(__printf__, 1, 2)));
 
 /*
  * errno_name: "EINVAL" for EINVAL and so on; "OK" for 0, "E?" for a number
