@@ -113,16 +113,23 @@ bus_behind(const struct pci_func *f, uint8_t *bus)
 	return (*bus > f->pf_bus);
 }
 
+static bool
+exists(const struct pci_func *f)
+{
+
+	return ((pci_read(f, PCI_ID) & 0xffff) != NO_VENDOR);
+}
+
 /*
- * The functions that a device has: all eight places are looked at only if
- * the first one says so.  => 0: no device.
+ * The places for functions that a device has: all eight are used only if the
+ * first one says so.  => 0: no device.
  */
 static unsigned
-functions(uint8_t bus, uint8_t dev)
+places(uint8_t bus, uint8_t dev)
 {
 	const struct pci_func f = { .pf_bus = bus, .pf_dev = dev };
 
-	if ((pci_read(&f, PCI_ID) & 0xffff) == NO_VENDOR)
+	if (!exists(&f))
 		return (0);
 	return ((header_type(&f) & HEADER_MULTI) != 0 ? NFUNC : 1);
 }
@@ -131,14 +138,16 @@ static bool
 find_on_bus(uint8_t bus, uint32_t id, struct pci_func *found)
 {
 	struct pci_func f = { .pf_bus = bus };
-	unsigned dev, func, nfunc;
+	unsigned dev, func, n;
 	uint8_t behind;
 
 	for (dev = 0; dev < NDEV; dev++) {
 		f.pf_dev = (uint8_t)dev;
-		nfunc = functions(bus, f.pf_dev);
-		for (func = 0; func < nfunc; func++) {
+		n = places(bus, f.pf_dev);
+		for (func = 0; func < n; func++) {
 			f.pf_func = (uint8_t)func;
+			if (!exists(&f))
+				continue;
 			if (pci_read(&f, PCI_ID) == id) {
 				*found = f;
 				return (true);
