@@ -22,7 +22,7 @@ enum vm_counter {
 	VM_COUNT_STALE,		/* queue entries dropped: taken back before */
 	VM_COUNT_RUN_ALLOC,	/* constrained requests served */
 	VM_COUNT_RUN_FREE,	/* runs freed */
-	VM_COUNT_RUN_NOMEM,	/* constrained requests failed: ENOMEM */
+	VM_COUNT_RUN_NOMEM,	/* ... failed: ENOMEM, or not waited for */
 	VM_COUNT_RUN_FBIG,	/* ... EFBIG */
 	VM_COUNT_RUN_INVAL,	/* ... EINVAL */
 	VM_COUNT_BAD_INVAL,	/* frees refused: not a start, not managed */

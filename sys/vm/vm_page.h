@@ -22,7 +22,8 @@
 /*
  * vm_page_alloc: one page, from the highest free list that has one.
  * => flags: VM_PG_ZERO, VM_PG_USERESERVE, VM_PG_NODRAIN.
- * => the page's address in bytes, or VM_PADDR_NONE when there is none.
+ * => the page's address in bytes, or VM_PADDR_NONE when there is none, or
+ *    with VM_PG_ZERO when the kernel has no address to zero it at.
  * => without VM_PG_USERESERVE the reserve of the lists below the highest
  *    populated one is not touched (vm_sync_reserve()).
  * => may be called with interrupts disabled and from interrupt context; does

@@ -15,7 +15,12 @@
 #include <vm/vm_page.h>
 #include <vm/vm_types.h>
 
-/* Where in the memory that qualifies a run is placed. */
+/*
+ * Where a run is placed: within the highest allowed free list that has a
+ * place for it, or, if only a run over the border of lists will do, within
+ * all of the window.  An answer of several segments is made of the largest
+ * pieces, wherever they lie; one that needs held frames lies where they are.
+ */
 enum vm_policy {
 	VM_POLICY_LOWEST,	/* first fit from low */
 	VM_POLICY_HIGHEST,	/* first fit from high */

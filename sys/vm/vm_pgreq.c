@@ -80,7 +80,7 @@ check_segments(const struct vm_pgreq *req)
 	 * segments and covering more would contradict each other.
 	 */
 	if (maxseg != UINT64_MAX && maxseg > align_frames(req) &&
-	    maxseg % align_frames(req) != 0)
+	    (maxseg & (align_frames(req) - 1)) != 0)
 		return ("maximum segment size is not a multiple of the "
 		    "alignment");
 	return (NULL);

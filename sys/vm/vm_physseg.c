@@ -205,7 +205,7 @@ hulls_make(struct hull hull[VM_EXTMAP_SPANS + 1])
 static void *
 carve(psize_t size)
 {
-	paddr_t pa = vm_bootstrap_alloc(size, VM_PAGE_SIZE, VM_PADDR_MAX,
+	paddr_t pa = vm_bootstrap_alloc(size, VM_PAGE_SIZE, vm_md_physend(),
 	    "vm");
 
 	return (pa == VM_PADDR_NONE ? NULL : vm_md_phystov(pa, size));

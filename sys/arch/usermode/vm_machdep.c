@@ -268,6 +268,13 @@ vm_md_phystov(uint64_t pa, uint64_t size)
 	return (view_address(pa, size, VIEW_ALIGN));
 }
 
+uint64_t
+vm_md_physend(void)
+{
+
+	return ((uint64_t)1 << VM_PADDR_BITS);
+}
+
 /*
  * Of memory that is backed, its physical address; of anything else in this
  * process, the address that the process knows it by.

@@ -79,6 +79,13 @@ vm_md_phystov(uint64_t pa, uint64_t size)
 }
 
 uint64_t
+vm_md_physend(void)
+{
+
+	return (VM_PADDR_MAX);		/* the direct map has all memory */
+}
+
+uint64_t
 vm_md_vtophys(const void *va)
 {
 

@@ -71,6 +71,7 @@ void	vm_md_wake(_Atomic uint32_t *word);
 uint64_t vm_md_nanotime(void);
 
 void	*vm_md_phystov(uint64_t pa, uint64_t size);
+uint64_t vm_md_physend(void);
 uint64_t vm_md_vtophys(const void *);
 
 void	vm_md_printf(const char *, ...) __attribute__((format(printf, 1, 2)));

@@ -91,10 +91,13 @@ uint64_t vm_md_nanotime(void);
  * vm_md_phystov: the kernel's address of physical memory, or NULL when it has
  * none there.  Called for the metadata that sys/vm carves for itself and for
  * pages to be zeroed.
+ * vm_md_physend: all memory below that address has one; sys/vm carves its
+ * metadata there.
  * vm_md_vtophys: the physical address of a static object or of metadata,
  * for vm_export.
  */
 void	*vm_md_phystov(uint64_t pa, uint64_t size);
+uint64_t vm_md_physend(void);
 uint64_t vm_md_vtophys(const void *);
 
 /*
