@@ -150,7 +150,7 @@ install_missing()
 # The runner's line has to be the last: bmake would report a failure after it.
 run_tests()
 {
-	objtop=$(bmake "$@" -V OBJTOP) || exit 1
+	objtop=$(bmake "$@" -V '${OBJTOP}') || exit 1
 
 	bmake "$@" all || exit 1
 	# shellcheck disable=SC2086 # a list of filters

@@ -215,6 +215,57 @@ install_fails_body()
 	    env -u CC PATH="$PWD/bin" "$(build_sh)" build
 }
 
+atf_test_case test_target
+test_target_head()
+{
+	atf_set descr "test builds, runs the suite, and ends with its line"
+}
+test_target_body()
+{
+	srctop=$(atf_config_get srctop)
+
+	mkdir -p tree/share tree/tests/d
+	cp -R "$srctop/share/mk" tree/share/mk
+	cp "$srctop/build.sh" tree/
+	cp "$srctop/tests/run.sh" "$srctop/tests/summary.awk" \
+	    "$srctop/tests/Kyuafile" tree/tests/
+	printf '%s\n' '.include "share/mk/extant.init.mk"' 'SUBDIR=tests/d' \
+	    '.include <extant.subdir.mk>' >tree/Makefile
+	printf '%s\n' '.include "../../share/mk/extant.init.mk"' \
+	    'ATF_SH=a_test' '.include <extant.test.mk>' >tree/tests/d/Makefile
+	printf '%s\n' 'syntax(2)' 'test_suite("extant")' \
+	    'atf_test_program{name="a_test"}' >tree/tests/d/Kyuafile
+	cat >tree/tests/d/a_test.sh <<-'EOT'
+	atf_test_case good
+	good_body() { :; }
+	atf_test_case long
+	long_body()
+	{
+		[ "$(atf_config_get long 0)" = 1 ] || atf_skip "takes long"
+	}
+	atf_test_case bad
+	bad_body() { atf_fail "always"; }
+	atf_init_test_cases()
+	{
+		for c in good long bad; do
+			atf_add_test_case $c
+		done
+	}
+	EOT
+
+	atf_check -s exit:1 -o save:out -e ignore env -u MAKEFLAGS \
+	    tree/build.sh test
+	atf_check_equal "1 passed, 1 failed, 1 skipped" "$(tail -n 1 out)"
+	atf_check -s exit:1 -o save:out -e ignore env -u MAKEFLAGS \
+	    tree/build.sh test LONG=1
+	atf_check_equal "2 passed, 1 failed, 0 skipped" "$(tail -n 1 out)"
+	atf_check -o save:out -e ignore env -u MAKEFLAGS \
+	    tree/build.sh test TESTS=d/a_test:good
+	atf_check_equal "1 passed, 0 failed, 0 skipped" "$(tail -n 1 out)"
+	atf_check -o inline:'Makefile\nbuild.sh\nobj\nshare\ntests\n' \
+	    ls tree
+}
+
 atf_init_test_cases()
 {
 	atf_add_test_case help
@@ -226,4 +277,5 @@ atf_init_test_cases()
 	atf_add_test_case no_right
 	atf_add_test_case installs
 	atf_add_test_case install_fails
+	atf_add_test_case test_target
 }
