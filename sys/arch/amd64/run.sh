@@ -21,7 +21,7 @@ set -u
 
 READY_SECONDS=60	# until the kernel is ready
 QUIT_SECONDS=10		# until it has gone
-EXTENT_LINES=12		# of a longer list of extents are shown
+EXTENT_LINES=3		# of the extents are shown from each end
 SUCCESS=33		# QEMU's exit status for kernel_exit(0)
 
 fail()
@@ -117,27 +117,41 @@ wait_ready()
 	console
 }
 
-# show FILE: a file, but of many extents in a row only the first and last.
+# show FILE: a file, but of its thousands of extents only some at both ends and
+# the first of each owner and state.
 show()
 {
 
-	awk -v max="$EXTENT_LINES" '
-	function flush_extents(    i) {
+	awk -v edge="$EXTENT_LINES" -v file="$1" '
+	function flush_omitted() {
+		if (omitted > 0)
+			printf("... %d more\n", omitted)
+		omitted = 0
+	}
+	function flush_extents(    i, kind) {
 		for (i = 1; i <= n; i++) {
-			if (n <= max || i <= max - 2 || i > n - 2)
+			kind = extents[i]
+			sub(/^.*[0-9][KMGT]? /, "", kind)
+			if (i <= edge || i > n - edge || !(kind in seen)) {
+				flush_omitted()
 				print extents[i]
-			else if (i == max - 1)
-				printf("... %d more lines in %s\n",
-				    n - max, file)
+			} else
+				omitted++
+			seen[kind] = 1
 		}
+		if (n > 2 * edge)
+			printf("(all %d are in %s)\n", n, file)
 		n = 0
 	}
-	/^ *0x[0-9a-f]+.*(free|held|allocated)/ { extents[++n] = $0; next }
+	/^ *(0x)?[0-9a-f]+ .* (free|held|allocated)/ {
+		extents[++n] = $0
+		next
+	}
 	{ flush_extents(); print }
-	END { flush_extents() }' file="$1" "$1"
+	END { flush_extents() }' "$1"
 }
 
-# look NAME ARGUMENTS: runs extstat, shows what it says, keeps it.
+# look NAME ARGUMENTS: runs extstat, keeps what it says in OBJDIR/run/NAME.txt.
 look()
 {
 
@@ -147,7 +161,20 @@ look()
 	echo "\$ extstat $*" | sed "s,$tmp/,,; s,$EXTANT_KERNEL,extant,"
 	timeout 30 "$EXTANT_EXTSTAT" "$@" >"$look_out" ||
 	    fail "extstat $* ended with status $?"
-	show "$look_out"
+}
+
+# show_again: what the core says, if it is more than the live guest said.
+show_again()
+{
+
+	sed /^source:/d "$out/live.txt" >"$tmp/live"
+	sed /^source:/d "$out/core.txt" >"$tmp/core.txt"
+	if cmp -s "$tmp/live" "$tmp/core.txt"; then
+		echo "(the same $(wc -l <"$tmp/live") lines)"
+		sed -n '/^audit: /p' "$out/core.txt"
+	else
+		show "$out/core.txt"
+	fi
 }
 
 quit()
@@ -193,9 +220,11 @@ make_disk "$tmp/disk"
 boot
 wait_ready
 look live -Q "$tmp/qmp" -N "$EXTANT_KERNEL"
+show "$out/live.txt"
 timeout 30 "$EXTANT_EXTSTAT" -Q "$tmp/qmp" -d "$tmp/core" ||
     fail "no core: extstat ended with status $?"
 look core -M "$tmp/core" -N "$EXTANT_KERNEL"
+show_again
 compare
 quit
 echo
