@@ -34,6 +34,11 @@ give_up()
 
 command -v kyua >/dev/null 2>&1 || give_up "kyua not found"
 
+case $SRCTOP,$OBJTOP in
+/*,/*)	;;
+*)	give_up "SRCTOP or OBJTOP is not absolute: $SRCTOP, $OBJTOP" ;;
+esac
+
 cpus=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 [ "$cpus" -ge 2 ] || cpus=2
 
