@@ -7,6 +7,7 @@
 .include "share/mk/extant.init.mk"
 
 SUBDIR=		share sys usr.sbin tests
+SUBDIR_AFTER.share=	sys
 SUBDIR_AFTER.usr.sbin=	sys
 SUBDIR_AFTER.tests=	sys usr.sbin
 
