@@ -25,7 +25,7 @@
  * run of 2^k frames"; over each bitmap lies another with a bit for each of
  * its words.  A summary is an upper bound: a free raises it at once, taking
  * frames merely marks the block dirty, and it is brought up to date when a
- * search meets it.  The number of free frames is always exact.
+ * search meets it in vain.  The number of free frames is always exact.
  *
  * 4. Search.  Any run of n frames contains a naturally aligned run of 2^k
  * frames if 2^(k+1) - 1 <= n; and if its start is aligned to 2^a, also one of
@@ -457,6 +457,10 @@ block_summarise(struct vm_extspan *xs, uint64_t b)
 	bit_clear(xs->xs_dirty, b);
 }
 
+/*
+ * A search met a block in vain: if its summary was too high, it shall not be
+ * met again.
+ */
 static inline void
 block_clean(struct vm_extspan *xs, uint64_t b)
 {
@@ -1007,11 +1011,10 @@ span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
 			return (false);
 		if (f > from)
 			from = f;
-		block_clean(xs, b);
-		if (!bit_test(xs->xs_order[es->es_order], b) ||
-		    block_hopeless(xs, b, es->es_n) ||
+		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_first_run(xs, b, es->es_order,
 		    (unsigned)(from & BLOCK_MASK), &found)) {
+			block_clean(xs, b);
 			from = f + VM_EXTBLOCK_FRAMES;
 			continue;
 		}
@@ -1046,10 +1049,9 @@ span_extent_prev(const struct extent_search *es, struct vm_extspan *xs,
 			return (false);
 		end = limit - f < VM_EXTBLOCK_FRAMES ?
 		    (unsigned)(limit - f) : VM_EXTBLOCK_FRAMES;
-		block_clean(xs, b);
-		if (!bit_test(xs->xs_order[es->es_order], b) ||
-		    block_hopeless(xs, b, es->es_n) ||
+		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_last_run(xs, b, es->es_order, end, &found)) {
+			block_clean(xs, b);
 			limit = f;
 			continue;
 		}

@@ -174,36 +174,52 @@ vm_pgreq_search(const struct vm_pgreq *req)
 	return (er);
 }
 
+/* In the part of a window that belongs to one list. */
+static bool
+list_find(struct vm_extmap *map, struct vm_extreq *er,
+    const struct vm_pgwindow *win, unsigned list, vm_frame_t *startp)
+{
+
+	er->er_low = list == 0 ? 0 :
+	    vm_freelist_limit((enum vm_freelist)(list - 1));
+	er->er_high = vm_freelist_limit((enum vm_freelist)list);
+	if (er->er_low < win->pw_low)
+		er->er_low = win->pw_low;
+	if (er->er_high > win->pw_high)
+		er->er_high = win->pw_high;
+	return (er->er_low < er->er_high &&
+	    vm_extmap_find(map, er, startp, NULL));
+}
+
 /*
- * One segment in one window: list by list from above, then across.
+ * One segment in one window: list by list from above, then across.  But a
+ * first look at the whole window tells at once that there is no run, which is
+ * what a request that fails has to wait for; and the lowest run of all is at
+ * least in the lowest list that needs to be searched, the highest in the
+ * right one.
  */
 static bool
 window_find(struct vm_extmap *map, struct vm_extreq *er,
     const struct vm_pgwindow *win, vm_frame_t *startp)
 {
-	vm_frame_t start, end;
-	unsigned list;
+	unsigned list, lowest;
+	vm_frame_t start;
 
-	for (list = VM_NFREELIST; list-- > 0;) {
-		start = list == 0 ? 0 :
-		    vm_freelist_limit((enum vm_freelist)(list - 1));
-		end = vm_freelist_limit((enum vm_freelist)list);
-		if (start < win->pw_low)
-			start = win->pw_low;
-		if (end > win->pw_high)
-			end = win->pw_high;
-		if (start >= end)
-			continue;
-		er->er_low = start;
-		er->er_high = end;
-		if (vm_extmap_find(map, er, startp, NULL))
-			return (true);
-		if (start == win->pw_low && end == win->pw_high)
-			return (false);		/* that was all of it */
-	}
 	er->er_low = win->pw_low;
 	er->er_high = win->pw_high;
-	return (vm_extmap_find(map, er, startp, NULL));
+	if (!vm_extmap_find(map, er, startp, NULL))
+		return (false);
+	if (er->er_policy == VM_POLICY_HIGHEST)
+		return (true);
+	lowest = er->er_policy == VM_POLICY_LOWEST ?
+	    vm_freelist_of(*startp) + 1 : 0;
+	for (list = vm_freelist_of(win->pw_high - 1) + 1; list-- > lowest;) {
+		if (list_find(map, er, win, list, &start)) {
+			*startp = start;
+			return (true);
+		}
+	}
+	return (true);
 }
 
 static bool

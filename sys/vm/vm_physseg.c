@@ -32,38 +32,24 @@ static unsigned nsegs;
  * Free lists.
  */
 
-static const struct {
-	const char	*fl_name;
-	vm_frame_t	fl_limit;
-} freelists[VM_NFREELIST] = {
-	[VM_FREELIST_ISA] = { "isa", (16ULL << 20) >> PAGE_SHIFT },
-	[VM_FREELIST_DMA31] = { "dma31", (2ULL << 30) >> PAGE_SHIFT },
-	[VM_FREELIST_DMA32] = { "dma32", (4ULL << 30) >> PAGE_SHIFT },
-	[VM_FREELIST_DEFAULT] = { "default", VM_FRAME_END },
+const vm_frame_t vm_freelist_limits[VM_NFREELIST] = {
+	[VM_FREELIST_ISA] = (16ULL << 20) >> PAGE_SHIFT,
+	[VM_FREELIST_DMA31] = (2ULL << 30) >> PAGE_SHIFT,
+	[VM_FREELIST_DMA32] = (4ULL << 30) >> PAGE_SHIFT,
+	[VM_FREELIST_DEFAULT] = VM_FRAME_END,
 };
-
-enum vm_freelist
-vm_freelist_of(vm_frame_t frame)
-{
-	unsigned list = 0;
-
-	while (list < VM_NFREELIST - 1 && frame >= freelists[list].fl_limit)
-		list++;
-	return ((enum vm_freelist)list);
-}
-
-vm_frame_t
-vm_freelist_limit(enum vm_freelist list)
-{
-
-	return (freelists[list].fl_limit);
-}
 
 const char *
 vm_freelist_name(enum vm_freelist list)
 {
+	static const char *const names[VM_NFREELIST] = {
+		[VM_FREELIST_ISA] = "isa",
+		[VM_FREELIST_DMA31] = "dma31",
+		[VM_FREELIST_DMA32] = "dma32",
+		[VM_FREELIST_DEFAULT] = "default",
+	};
 
-	return (freelists[list].fl_name);
+	return (names[list]);
 }
 
 /*

@@ -76,8 +76,25 @@ bool	vm_physseg_managed(vm_frame_t start, vm_frame_t end);
  * vm_freelist_of: the free list of a frame; vm_freelist_limit: the first
  * frame above a list; vm_freelist_name: "isa", "dma31", "dma32", "default".
  */
-enum vm_freelist vm_freelist_of(vm_frame_t frame);
-vm_frame_t	vm_freelist_limit(enum vm_freelist list);
+extern const vm_frame_t vm_freelist_limits[VM_NFREELIST];
+
+static inline vm_frame_t
+vm_freelist_limit(enum vm_freelist list)
+{
+
+	return (vm_freelist_limits[list]);
+}
+
+static inline enum vm_freelist
+vm_freelist_of(vm_frame_t frame)
+{
+	unsigned list = VM_NFREELIST - 1;
+
+	while (list > 0 && frame < vm_freelist_limits[list - 1])
+		list--;
+	return ((enum vm_freelist)list);
+}
+
 const char	*vm_freelist_name(enum vm_freelist list);
 
 #endif /* !_VM_VM_PHYSSEG_H_ */

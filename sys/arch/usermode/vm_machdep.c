@@ -88,25 +88,18 @@ usermode_cpu_attach(void)
 #define	LOCK_SPINS	100
 
 void
-vm_md_lock(struct vm_md_lock *l)
+usermode_lock_wait(struct vm_md_lock *l)
 {
 	unsigned spins = 0;
 
-	while (atomic_exchange_explicit(&l->l_word, 1,
-	    memory_order_acquire) != 0) {
+	do {
 		while (atomic_load_explicit(&l->l_word,
 		    memory_order_relaxed) != 0) {
 			if (++spins % LOCK_SPINS == 0)
 				sched_yield();
 		}
-	}
-}
-
-void
-vm_md_unlock(struct vm_md_lock *l)
-{
-
-	atomic_store_explicit(&l->l_word, 0, memory_order_release);
+	} while (atomic_exchange_explicit(&l->l_word, 1,
+	    memory_order_acquire) != 0);
 }
 
 /*

@@ -73,8 +73,22 @@ struct vm_md_lock {
 	_Atomic uint32_t l_word;
 };
 
-void	vm_md_lock(struct vm_md_lock *);
-void	vm_md_unlock(struct vm_md_lock *);
+void	usermode_lock_wait(struct vm_md_lock *);
+
+static inline void
+vm_md_lock(struct vm_md_lock *l)
+{
+
+	if (atomic_exchange_explicit(&l->l_word, 1, memory_order_acquire) != 0)
+		usermode_lock_wait(l);
+}
+
+static inline void
+vm_md_unlock(struct vm_md_lock *l)
+{
+
+	atomic_store_explicit(&l->l_word, 0, memory_order_release);
+}
 
 /*
  * vm_md_wait: sleep while *word == value, at most nsec nanoseconds (0: no
