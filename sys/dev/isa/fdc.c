@@ -460,9 +460,10 @@ sum_disk(bus_dmamap_t map, const void *kva)
 	int error;
 
 	cksum_init(&ck);
-	if ((error = reset()) != 0)
+	if (reset() != 0) {
 		printf(FDC_NAME ": controller does not come out of reset\n");
-	else if ((error = find_disk()) == ENODEV)
+		error = EIO;
+	} else if ((error = find_disk()) == ENODEV)
 		printf(FDC_NAME ": no disk in drive 0\n");
 	else if (error != 0)
 		printf(FDC_NAME ": drive 0 does not seek: %s\n",
