@@ -1403,6 +1403,14 @@ vm_extmap_length(const struct vm_extmap *map, vm_frame_t head)
 	return (state_end(map, head + 1, VM_FRAME_END, VM_FRAME_TAIL) - head);
 }
 
+void
+vm_extmap_split(struct vm_extmap *map, vm_frame_t at)
+{
+
+	KASSERT(vm_extmap_state(map, at) == VM_FRAME_TAIL);
+	range_change(map, at, at + 1, 0, SECOND_BITS);
+}
+
 bool
 vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 {

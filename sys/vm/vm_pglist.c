@@ -307,14 +307,20 @@ vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	return (error);
 }
 
+/* Bytes to frames, rounded up. */
+static uint64_t
+size_frames(psize_t size)
+{
+
+	return (vm_atop(size) + ((size & (VM_PAGE_SIZE - 1)) != 0 ? 1 : 0));
+}
+
 int
 vm_pglist_free(paddr_t start, psize_t size)
 {
-	uint64_t npages = vm_atop(size);
+	uint64_t npages = size_frames(size);
 	int error;
 
-	if ((size & (VM_PAGE_SIZE - 1)) != 0)
-		npages++;
 	if ((start & (VM_PAGE_SIZE - 1)) != 0)
 		error = EINVAL;
 	else
@@ -323,6 +329,22 @@ vm_pglist_free(paddr_t start, psize_t size)
 		return (vm_badfree(error, start, size,
 		    __builtin_return_address(0)));
 	count(VM_COUNT_RUN_FREE);
+	return (0);
+}
+
+int
+vm_pglist_trim(paddr_t start, paddr_t newstart, psize_t newsize)
+{
+	int error;
+
+	if (((start | newstart) & (VM_PAGE_SIZE - 1)) != 0 || newsize == 0)
+		error = EINVAL;
+	else
+		error = vm_sync_trim(vm_atop(start), vm_atop(newstart),
+		    size_frames(newsize));
+	if (error != 0)
+		return (vm_badfree(error, start, newsize,
+		    __builtin_return_address(0)));
 	return (0);
 }
 

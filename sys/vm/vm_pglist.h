@@ -102,6 +102,17 @@ int	vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
 int	vm_pglist_free(paddr_t start, psize_t size);
 
 /*
+ * vm_pglist_trim: keep [newstart, newstart + newsize) of the run that begins
+ * at start, and free what lies before and behind.
+ * => bytes; newstart page-aligned, newsize rounded up to pages, not zero.
+ * => 0; EINVAL: start is not the start of a run, or what is to be kept does
+ *    not lie in it; EALREADY: already free.  An error changes nothing.  What
+ *    is kept begins at newstart from here on, and keeps its owner.
+ * => any context, never sleeps, never allocates.  O(pages / 32).
+ */
+int	vm_pglist_trim(paddr_t start, paddr_t newstart, psize_t newsize);
+
+/*
  * vm_pglist_reserve: take exactly the frames of [start, start + size).
  * => both page-aligned.  Held pages are taken back if they lie there.
  * => 0; EINVAL: malformed or not all managed memory; EBUSY: some frame is

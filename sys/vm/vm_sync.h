@@ -129,6 +129,12 @@ int	vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
  */
 int	vm_sync_unrun(vm_frame_t start, uint64_t npages);
 
+/*
+ * vm_sync_trim: keep npages frames from newstart of the run at start.
+ * => 0, EINVAL, EALREADY.
+ */
+int	vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages);
+
 /* vm_sync_claim: take exactly [start, end), managed.  => 0 or EBUSY. */
 int	vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner);
 
