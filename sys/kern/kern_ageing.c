@@ -44,6 +44,7 @@
 
 #define	STEP_CHANGES	32	/* pages a step: some tens of microseconds */
 #define	ONLY_CHANGES	4	/* the same, on the only CPU */
+#define	WATCH_USEC	100	/* between two looks at how far others are */
 #define	ZERO_EVERY	16	/* one page in so many is asked for zeroed */
 
 #define	SCRAMBLE	0x9e3779b97f4a7c15ULL	/* odd: loses nothing */
@@ -319,7 +320,7 @@ ageing_run(unsigned rounds)
 		return;
 	background_resume();
 	while (changes() < end)
-		background();
+		delay(WATCH_USEC);
 	background_pause();
 }
 

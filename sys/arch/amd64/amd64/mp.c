@@ -40,7 +40,7 @@
 
 #define	INIT_USEC	10000	/* after INIT, as the specification has it */
 #define	STARTUP_USEC	20000	/* then a second start-up message */
-#define	ONLINE_USEC	2000000	/* then it does not answer */
+#define	ONLINE_USEC	5000000	/* then it does not answer */
 
 struct cpu_stack {
 	char	s_guard[VM_PAGE_SIZE];

@@ -82,7 +82,7 @@ uint64_t
 vm_md_physend(void)
 {
 
-	return (VM_PADDR_MAX);		/* the direct map has all memory */
+	return (PMAP_DIRECT_SIZE);	/* what lies above is excluded */
 }
 
 uint64_t
