@@ -381,6 +381,7 @@ bus_dmamap_create(bus_dma_tag_t tag, bus_size_t size, int nsegments,
 	    !flags_valid(flags))
 		return (EINVAL);
 	req.vpr_size += (psize_t)nsegments * sizeof(bus_dma_segment_t);
+	req.vpr_high = vm_md_physend();
 	req.vpr_policy = VM_POLICY_HIGHEST;
 	req.vpr_owner = tag->dt_owner;
 	if ((error = vm_pglist_alloc(&req, &seg, &n)) != 0)

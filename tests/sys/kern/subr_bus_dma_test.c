@@ -863,8 +863,8 @@ ATF_TC_BODY(mem_map, tc)
 	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, &seg, 1, 1, &again,
 	    UNKNOWN_FLAG));
 	ATF_CHECK_EQ(NULL, again);
-	/* Memory that the kernel cannot reach in one piece. */
-	seg = (bus_dma_segment_t){ 32 * MiB - PAGE, 2 * PAGE };
+	/* What the kernel has no address for. */
+	seg = (bus_dma_segment_t){ TOP - PAGE, 2 * PAGE };
 	ATF_CHECK_EQ(ENOMEM, bus_dmamem_map(tag, &seg, 1, 2 * PAGE, &again,
 	    0));
 	bus_dmamem_unmap(tag, kva, 64 * KiB);
@@ -1189,7 +1189,8 @@ ATF_TC_BODY(load_cut, tc)
 	boot();
 	tag = any_tag();
 	before = free_frames();
-	for (pa = 16 * MiB; pa < 32 * MiB; pa += 65 * PAGE) {
+	/* Where nothing else is, so that each gets a mapping of its own. */
+	for (pa = 8 * GiB; pa < 9 * GiB; pa += 65 * PAGE) {
 		base = usermode_physmem_back(pa, 64 * PAGE);
 		ATF_REQUIRE(base != NULL);
 		if (((uintptr_t)base - pa) % (64 * KiB) != 0)
