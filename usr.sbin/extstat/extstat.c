@@ -137,6 +137,7 @@ load_guest(struct state *st, const struct options *o)
 	struct source *src;
 	paddr_t where;
 
+	state_init(st, o->o_core != NULL ? o->o_core : o->o_socket);
 	where = kernel_lookup(o->o_kernel, VM_EXPORT_SYMBOL, &machine);
 	if (o->o_core != NULL) {
 		src = core_source(o->o_core, &machine);
@@ -145,7 +146,6 @@ load_guest(struct state *st, const struct options *o)
 		src = qmp_source(o->o_socket, &machine);
 		describe(st, "guest at", o->o_socket, o->o_kernel);
 	}
-	state_init(st, src->src_name);
 	export_load(st, src, where);
 	src->src_close(src);
 }

@@ -46,7 +46,7 @@
 #define	MAXREAD		((size_t)64 << 20)	/* bytes of one range */
 #define	SECOND		1000000000ULL	/* ns */
 #define	GREETING_TIME	(5 * SECOND)
-#define	ANSWER_TIME	(30 * SECOND)
+#define	ANSWER_TIME	(15 * SECOND)
 #define	RESUME_TIME	(5 * SECOND)
 #define	STALL_TIME	(60 * SECOND)	/* a core that does not grow */
 #define	POLL_TIME	(SECOND / 10)
