@@ -57,7 +57,7 @@ wide_mask_body()
 {
 
 	helpers
-	for mask in 0x1fffffff 0xffffffff 0xffffffffffffffff; do
+	for mask in 0x1fffffff 0xffffffffffffffff; do
 		boot $EXIT_SUCCESS "require=edu" -m 512M \
 		    -device edu,dma_mask=$mask
 		came_back 28

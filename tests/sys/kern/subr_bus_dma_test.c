@@ -256,7 +256,7 @@ ATF_TC_BODY(tag_table, tc)
 	ATF_CHECK_EQ(0, n);
 }
 
-/* A tag is there as long as its maps; destroying it twice does no harm. */
+/* A tag is there as long as its maps; destroying either twice does no harm. */
 ATF_TC_WITHOUT_HEAD(tag_destroy);
 ATF_TC_BODY(tag_destroy, tc)
 {
@@ -281,8 +281,13 @@ ATF_TC_BODY(tag_destroy, tc)
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(0, tags);
 	ATF_CHECK_EQ(0, maps);
-	bus_dmatag_destroy(tag);
+	bus_dmamap_destroy(tag, map);
 	ATF_CHECK_EQ(2, nlines);
+	bus_dma_usage(&tags, &maps);
+	ATF_CHECK_EQ(0, tags);
+	ATF_CHECK_EQ(0, maps);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(3, nlines);
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(0, tags);
 }
@@ -563,7 +568,7 @@ ATF_TC_BODY(mem_exact, tc)
 		bus_dma_segment_t seg;
 		bus_dma_tag_t tag;
 	} live[256];
-	unsigned nlive = 0, round, i, failed = 0, done = 0;
+	unsigned nlive = 0, round, rounds, i, failed = 0, done = 0;
 	uint64_t before, low, last, size, align, boundary, swap;
 	bus_dma_segment_t seg;
 	bus_dma_tag_t tag;
@@ -573,7 +578,9 @@ ATF_TC_BODY(mem_exact, tc)
 	boot();
 	before = free_frames();
 	model_init();
-	for (round = 0; round < 6000; round++) {
+	rounds = atf_tc_has_config_var(tc, "long") ? 20000000 :
+	    100000;
+	for (round = 0; round < rounds; round++) {
 		if (nlive == NITEMS(live) || (nlive > 0 && rnd(5) < 2)) {
 			i = (unsigned)rnd(nlive);
 			bus_dmamem_free(live[i].tag, &live[i].seg, 1);
