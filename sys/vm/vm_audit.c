@@ -19,8 +19,8 @@
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
-/* Tries to find the other CPUs idle while queues are compared. */
-#define	AUDIT_TRIES	4
+/* Looks at the queues before giving up on CPUs that never stand still. */
+#define	AUDIT_LOOKS	(4 * VM_MAXCPU)
 
 /* FNV-1a, 64 bits: draft-eastlake-fnv, section 5. */
 #define	FNV_BASIS	0xcbf29ce484222325ULL
@@ -193,7 +193,7 @@ audit_lists(const struct vm_physseg *segs, unsigned nsegs,
 	unsigned i;
 
 	for (i = 0; i < nsegs; i++) {
-		for (f = segs[i].vs_start; vm_extmap_next(&vm_map, 0, f,
+		for (f = segs[i].vs_start; vm_extmap_next(&vm_map, 1, f,
 		    segs[i].vs_end, &ext); f = ext.e_end)
 			nfree[segs[i].vs_list] += ext.e_end - ext.e_start;
 	}
@@ -204,13 +204,21 @@ audit_lists(const struct vm_physseg *segs, unsigned nsegs,
 	}
 }
 
-/* The entries of a queue; more than there is room for is an error. */
-static uint32_t
-entry_count(const struct vm_pageq *q)
-{
-	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
+/*
+ * Frames met on queues, by a hash: a bit that is not set says for sure that
+ * none of them was met before.  Guarded by the map's lock.
+ */
+#define	MET_BITS	(1U << 16)
+static uint64_t met[MET_BITS / 64];
 
-	return (n > VM_PAGEQ_SIZE ? VM_PAGEQ_SIZE : n);
+static bool
+met_before(uint32_t entry)
+{
+	uint32_t h = (entry ^ entry >> 16) % MET_BITS;
+	bool before = (met[h / 64] >> h % 64 & 1) != 0;
+
+	met[h / 64] |= (uint64_t)1 << h % 64;
+	return (before);
 }
 
 /* Does an entry before (cpu, i) of the queues of a list name the frame? */
@@ -223,7 +231,7 @@ entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
 
 	for (c = 0; c <= cpu; c++) {
 		q = &vm_cpuqs[c].cq_queue[list];
-		count = c == cpu ? i : entry_count(q);
+		count = c == cpu ? i : vm_pageq_entries(q);
 		for (k = 0; k < count; k++) {
 			if (atomic_load_explicit(&q->pq_entry[k],
 			    memory_order_relaxed) == entry)
@@ -251,23 +259,25 @@ static uint64_t
 queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
 {
 	const struct vm_pageq *q = &vm_cpuqs[cpu].cq_queue[list];
+	uint32_t i, entry, n;
 	vm_frame_t frame;
 	const char *why;
 	uint64_t held = 0;
-	uint32_t i, entry, n;
 
-	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
+	n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
 	if (n > VM_PAGEQ_SIZE)
 		audit_fail_count(va, "queue longer than its room", n);
-	for (i = 0; i < entry_count(q); i++) {
+	for (i = 0; i < vm_pageq_entries(q); i++) {
 		entry = atomic_load_explicit(&q->pq_entry[i],
 		    memory_order_relaxed);
 		frame = q->pq_base + entry;
 		why = entry_fault(list, frame);
-		if (why != NULL)
+		if (why != NULL && i < n)
 			audit_fail(va, why, frame);
-		else if (vm_extmap_state(&vm_map, frame) == VM_FRAME_HELD &&
-		    !entry_repeats(list, cpu, i, entry))
+		else if (why == NULL &&
+		    vm_extmap_state(&vm_map, frame) == VM_FRAME_HELD &&
+		    (!met_before(entry) ||
+		    !entry_repeats(list, cpu, i, entry)))
 			held++;
 	}
 	return (held);
@@ -281,6 +291,7 @@ queued_frames(struct vm_audit *va)
 	uint64_t n = 0;
 
 	for (list = 0; list < VM_PAGEQ_LISTS; list++) {
+		memset(met, 0, sizeof(met));
 		for (cpu = 0; cpu < VM_MAXCPU; cpu++)
 			n += queued_in(list, cpu, va);
 	}
@@ -295,27 +306,30 @@ work_done(void)
 }
 
 /*
- * Every held frame is on a queue.  A page that another CPU is just freeing is
- * held a moment before it is on one, so the comparison counts only if no CPU
- * did anything meanwhile; while they never stand still it is left out.
+ * Every held frame is on a queue, at any moment.  But the frames are counted
+ * at one moment and the queues looked at in another, and a CPU that works
+ * changes both in between.  Each CPU can make one change that no counter tells
+ * of yet, so a difference is an error only if it is found more often than
+ * there are CPUs while no counter moves.
  */
 static void
 audit_queues(const struct vm_physseg *segs, unsigned nsegs,
     struct vm_audit *va)
 {
-	uint64_t before, queued = 0;
-	unsigned try;
+	uint64_t before, after = work_done(), queued = 0;
+	unsigned look, idle = 0;
 
-	for (try = 0; try < AUDIT_TRIES; try++) {
-		before = work_done();
+	for (look = 0; look < AUDIT_LOOKS && idle <= VM_MAXCPU; look++) {
+		before = after;
 		vm_audit_count(&vm_map, segs, nsegs, va);
 		queued = queued_frames(va);
-		if (work_done() != before)
-			continue;
 		if (queued == va->va_held)
 			return;
+		atomic_thread_fence(memory_order_acquire);
+		after = work_done();
+		idle = after == before ? idle + 1 : 0;
 	}
-	if (work_done() == before)
+	if (idle > VM_MAXCPU)
 		audit_fail_count(va, "held frames that are on no queue",
 		    va->va_held - queued);
 }

@@ -28,6 +28,8 @@ extern struct vm_export_name vm_counter_names[VM_NCOUNTER];
 /*
  * vm_counter_add: count n events.  => interrupts disabled, so that a CPU's
  * set has one writer; the last set is shared and pays for an atomic add.
+ * Whoever reads the new value with acquire order sees what was done before:
+ * vm_sync.c tells by the counters whether a queue has changed.
  */
 static inline void
 vm_counter_add(uint32_t cpu, enum vm_counter c, uint64_t n)
@@ -36,13 +38,13 @@ vm_counter_add(uint32_t cpu, enum vm_counter c, uint64_t n)
 
 	if (cpu == VM_NOCPU) {
 		p = &vm_counters[VM_MAXCPU].cs_count[c];
-		atomic_fetch_add_explicit(p, n, memory_order_relaxed);
+		atomic_fetch_add_explicit(p, n, memory_order_release);
 		return;
 	}
 	p = &vm_counters[cpu].cs_count[c];
 	atomic_store_explicit(p,
 	    atomic_load_explicit(p, memory_order_relaxed) + n,
-	    memory_order_relaxed);
+	    memory_order_release);
 }
 
 /* vm_counter_reset: all to zero; one CPU. */

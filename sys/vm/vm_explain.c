@@ -83,7 +83,7 @@ explain_extents(struct vm_extmap *map, const struct vm_extreq *er,
 	unsigned subset;
 	psize_t n;
 
-	for (; vm_extmap_next(map, 0, low, high, &ext); low = ext.e_end) {
+	for (; vm_extmap_next(map, 1, low, high, &ext); low = ext.e_end) {
 		if (window != 0)
 			out->vpe_free += vm_ptoa(ext.e_end - ext.e_start);
 		for (subset = 0; subset < VM_EXPLAIN_WINDOW; subset++) {

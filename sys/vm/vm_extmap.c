@@ -1119,13 +1119,14 @@ extent_prev(struct extent_search *es, vm_frame_t limit, struct vm_extent *ext)
 }
 
 bool
-vm_extmap_next(struct vm_extmap *map, unsigned order, vm_frame_t from,
+vm_extmap_next(struct vm_extmap *map, uint64_t n, vm_frame_t from,
     vm_frame_t limit, struct vm_extent *ext)
 {
+	unsigned order = log2_floor(n + 1) - 1;
 	struct extent_search es = {
 		.es_map = map,
 		.es_order = order < MAXORDER ? order : MAXORDER,
-		.es_n = 1, .es_low = from, .es_high = limit
+		.es_n = n, .es_low = from, .es_high = limit
 	};
 
 	return (extent_next(&es, from, ext));
@@ -1439,11 +1440,16 @@ uint32_t
 vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 {
 	struct vm_extspan *xs = vm_extmap_span(map, first);
-	vm_extword_t *wp = span_word(xs, first);
-	uint64_t old = word_load(wp), b = span_block(xs, first);
+	vm_extword_t *wp;
+	uint64_t old, b;
 	unsigned bit, n;
 	uint32_t freed, m;
 
+	if (xs == NULL)
+		return (0);
+	wp = span_word(xs, first);
+	old = word_load(wp);
+	b = span_block(xs, first);
 	do {
 		freed = (uint32_t)old & ~(uint32_t)(old >> 32) & mask;
 		if (freed == 0)
@@ -1466,6 +1472,8 @@ vm_extmap_prefetch(const struct vm_extmap *map, vm_frame_t frame)
 {
 	const struct vm_extspan *xs = vm_extmap_span(map, frame);
 
+	if (xs == NULL)
+		return;
 	__builtin_prefetch(span_word(xs, frame), 1);
 	__builtin_prefetch(&xs->xs_sum[span_block(xs, frame)], 1);
 }

@@ -132,13 +132,13 @@ enum vm_fstate	vm_extmap_state(const struct vm_extmap *, vm_frame_t);
  * extent that it lies in, cut to the window; false: there is none (exact).
  * => may bring dirty summaries up to date; changes no state.
  *
- * vm_extmap_next: the first free extent in [from, limit), cut to it, that
- * holds a naturally aligned run of 2^order frames; orders above 9 count as 9.
- * => false: there is none.  Context as vm_extmap_find().
+ * vm_extmap_next: the first free extent in [from, limit), cut to it, of at
+ * least n frames; n > 0.  => false: there is none.  Context as
+ * vm_extmap_find().
  */
 bool	vm_extmap_find(struct vm_extmap *, const struct vm_extreq *,
 	    vm_frame_t *startp, uint64_t *sizep);
-bool	vm_extmap_next(struct vm_extmap *, unsigned order, vm_frame_t from,
+bool	vm_extmap_next(struct vm_extmap *, uint64_t n, vm_frame_t from,
 	    vm_frame_t limit, struct vm_extent *);
 
 /*

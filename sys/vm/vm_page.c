@@ -100,16 +100,17 @@ page_push(struct vm_cpuq *cq, uint32_t cpu, vm_frame_t frame)
 	    bit == WORD_LAST ||
 	    atomic_load_explicit(&vm_sync_sleepers, memory_order_relaxed) != 0)
 		return (false);
-	if (!vm_sync_disown(&pp->pp_word[(frame - pp->pp_first) >> WORD_SHIFT],
-	    bit))
-		return (false);
 	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	if (__builtin_expect(n == VM_PAGEQ_SIZE, 0)) {
 		vm_sync_spill(cpu, q, VM_PAGEQ_BATCH);
 		n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	}
+	/* The entry comes first: a held frame is on a queue at any moment. */
 	atomic_store_explicit(&q->pq_entry[n],
 	    (uint32_t)(frame - q->pq_base), memory_order_relaxed);
+	if (!vm_sync_disown(&pp->pp_word[(frame - pp->pp_first) >> WORD_SHIFT],
+	    bit))
+		return (false);
 	atomic_store_explicit(&q->pq_count, n + 1, memory_order_release);
 	return (true);
 }

@@ -72,6 +72,19 @@ vm_pageq_of(struct vm_cpuq *cq, enum vm_freelist list)
 	    &cq->cq_queue[list - VM_FREELIST_DMA31]);
 }
 
+/*
+ * vm_pageq_entries: how many entries another CPU has to look at: one more
+ * than are counted, as that may be a frame that is just being pushed.  If it
+ * is not, it is a stale entry like others.
+ */
+static inline uint32_t
+vm_pageq_entries(const struct vm_pageq *q)
+{
+	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
+
+	return (n < VM_PAGEQ_SIZE ? n + 1 : VM_PAGEQ_SIZE);
+}
+
 /* vm_pageq_takes: can a queue hold that frame's number? */
 static inline bool
 vm_pageq_takes(const struct vm_pageq *q, vm_frame_t frame)

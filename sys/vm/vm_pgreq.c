@@ -18,8 +18,11 @@
  * rest, cover the most for any number of pieces, each adding no more than the
  * one before.  So the k largest pieces of all stretches together cover as
  * much as any k segments can, and the fewest segments are the largest pieces,
- * the last one cut to what is missing.  The nsegs largest are found in one
- * pass, with a heap in the caller's array whose top is the smallest kept.
+ * the last one cut to what is missing.  The nsegs largest are found with a
+ * heap in the caller's array whose top is the smallest kept, in passes: first
+ * only through the long extents, which are few and quickly found, then through
+ * shorter and shorter ones.  A piece as long as any that a further pass could
+ * find is final; as soon as final pieces are enough, the answer is there.
  */
 
 #include <vm/vm_kassert.h>
@@ -385,6 +388,58 @@ gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
 	}
 }
 
+/* One pass: the pieces of all extents of at least n frames. */
+static void
+gather_pass(struct vm_extmap *map, struct gather *g,
+    const struct vm_extreq *er, uint64_t maxseg, uint64_t n,
+    const struct vm_pgwindow *win, unsigned nwin)
+{
+	struct vm_extent ext;
+	vm_frame_t from;
+	unsigned i;
+
+	g->g_n = 0;
+	g->g_sum = g->g_all = 0;
+	for (i = 0; i < nwin; i++) {
+		for (from = win[i].pw_low; vm_extmap_next(map, n, from,
+		    win[i].pw_high, &ext); from = ext.e_end)
+			gather_extent(g, er, maxseg, &ext);
+	}
+}
+
+/* Are the pieces of at least size bytes enough? */
+static bool
+gather_enough(const struct gather *g, psize_t size, psize_t need)
+{
+	psize_t sum = 0;
+	unsigned i;
+
+	if (g->g_sum < need)
+		return (false);
+	for (i = 0; i < g->g_n; i++) {
+		if (g->g_seg[i].vps_size >= size)
+			sum += g->g_seg[i].vps_size;
+	}
+	return (sum >= need);
+}
+
+/* Keep the largest pieces, as many as are needed; by address. */
+static unsigned
+gather_finish(struct gather *g, psize_t need)
+{
+	struct vm_pgseg *segs = g->g_seg;
+	unsigned n;
+
+	heap_sort(segs, g->g_n, piece_smaller);
+	for (n = 0; need > 0; n++) {
+		if (segs[n].vps_size > need)
+			segs[n].vps_size = need;
+		need -= segs[n].vps_size;
+	}
+	heap_sort(segs, n, piece_behind);
+	return (n);
+}
+
 static int
 solve_many(struct vm_extmap *map, const struct vm_pgreq *req,
     const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *segs,
@@ -392,32 +447,25 @@ solve_many(struct vm_extmap *map, const struct vm_pgreq *req,
 {
 	struct vm_extreq er = vm_pgreq_search(req);
 	struct gather g = { .g_seg = segs, .g_max = req->vpr_nsegs };
-	psize_t need = vm_ptoa(er.er_npages);
-	struct vm_extent ext;
-	vm_frame_t from;
-	unsigned i, n;
+	psize_t need = vm_ptoa(er.er_npages), final;
+	uint64_t maxseg = maxseg_frames(req), longest, n;
 
+	if (map->xm_nfree < er.er_npages)
+		return (ENOMEM);
 	/* No more segments than pages: the rest of the array is not needed. */
 	if (g.g_max > er.er_npages)
 		g.g_max = (unsigned)er.er_npages;
-	for (i = 0; i < nwin; i++) {
-		for (from = win[i].pw_low; vm_extmap_next(map, 0, from,
-		    win[i].pw_high, &ext); from = ext.e_end)
-			gather_extent(&g, &er, maxseg_frames(req), &ext);
+	longest = er.er_boundary != 0 && er.er_boundary < maxseg ?
+	    er.er_boundary : maxseg;
+	for (n = VM_EXTBLOCK_FRAMES; n > 0; n /= 2) {
+		gather_pass(map, &g, &er, maxseg, n, win, nwin);
+		final = vm_ptoa(n < longest ? n : longest);
+		if (gather_enough(&g, final, need)) {
+			*rsegs = gather_finish(&g, need);
+			return (0);
+		}
 	}
-	if (g.g_all < need)
-		return (ENOMEM);
-	if (g.g_sum < need)
-		return (EFBIG);
-	heap_sort(segs, g.g_n, piece_smaller);
-	for (n = 0; need > 0; n++) {
-		if (segs[n].vps_size > need)
-			segs[n].vps_size = need;
-		need -= segs[n].vps_size;
-	}
-	heap_sort(segs, n, piece_behind);
-	*rsegs = n;
-	return (0);
+	return (g.g_all < need ? ENOMEM : EFBIG);
 }
 
 int

@@ -59,6 +59,7 @@ _Atomic uint32_t vm_sync_sleepers;
 _Atomic uint32_t vm_sync_freed;
 
 static struct vm_md_lock map_lock;
+static bool frames_freed;		/* since the lock was taken */
 static _Atomic uint64_t list_free[VM_NFREELIST];
 static uint64_t list_reserve[VM_NFREELIST];
 
@@ -83,8 +84,14 @@ vm_sync_lock(void)
 void
 vm_sync_unlock(vm_md_intr_t s)
 {
+	bool wake = frames_freed && atomic_load(&vm_sync_sleepers) != 0;
 
+	frames_freed = false;
 	vm_md_unlock(&map_lock);
+	if (wake) {
+		atomic_fetch_add(&vm_sync_freed, 1);
+		vm_md_wake(&vm_sync_freed);
+	}
 	vm_md_intr_restore(s);
 }
 
@@ -122,17 +129,6 @@ account(vm_frame_t start, vm_frame_t end, bool isfree)
 		    isfree ? n + (stop - start) : n - (stop - start),
 		    memory_order_relaxed);
 	}
-}
-
-/* Frames have returned to the map: tell those who wait. */
-static void
-wake_sleepers(void)
-{
-
-	if (atomic_load(&vm_sync_sleepers) == 0)
-		return;
-	atomic_fetch_add(&vm_sync_freed, 1);
-	vm_md_wake(&vm_sync_freed);
 }
 
 void
@@ -287,7 +283,7 @@ vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n)
 	vm_counter_add(cpu, VM_COUNT_SPILL, spilled);
 	vm_counter_add(cpu, VM_COUNT_STALE, n - spilled);
 	if (spilled != 0)
-		wake_sleepers();
+		frames_freed = true;
 	vm_sync_unlock(s);
 }
 
@@ -316,16 +312,15 @@ cpu_work(uint32_t cpu)
 	return (atomic_load_explicit(&cs->cs_count[VM_COUNT_FREE],
 	    memory_order_acquire) +
 	    atomic_load_explicit(&cs->cs_count[VM_COUNT_ALLOC],
-	    memory_order_relaxed) +
+	    memory_order_acquire) +
 	    atomic_load_explicit(&cs->cs_count[VM_COUNT_REFILL],
-	    memory_order_relaxed));
+	    memory_order_acquire));
 }
 
 static uint64_t
 queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 {
-	uint32_t i, count = atomic_load_explicit(&q->pq_count,
-	    memory_order_acquire);
+	uint32_t i, count = vm_pageq_entries(q);
 	uint64_t n = 0;
 	vm_frame_t frame;
 
@@ -370,23 +365,38 @@ cpu_forget(uint32_t cpu)
 }
 
 /*
+ * One look at a CPU's queues.  If all of them are drained, and nothing was
+ * done meanwhile, they are known to be empty from here on.
+ */
+static uint64_t
+cpu_drain_known(uint32_t cpu, vm_frame_t low, vm_frame_t high)
+{
+	uint64_t work = cpu_work(cpu), n;
+
+	if (low > 0 || high < VM_FRAME_END)
+		return (cpu_drain(cpu, low, high));
+	n = cpu_drain(cpu, low, high);
+	cpu_seen[cpu].cs_work = work;
+	cpu_seen[cpu].cs_empty = true;
+	if (cpu == vm_md_curcpu())
+		cpu_forget(cpu);
+	return (n);
+}
+
+/*
  * If a CPU is idle, take all its pages back.  => how many.
  */
 static uint64_t
 cpu_drain_idle(uint32_t cpu)
 {
-	uint64_t work = cpu_work(cpu), n;
+	uint64_t work = cpu_work(cpu);
 
 	if (work != cpu_seen[cpu].cs_work) {
 		cpu_seen[cpu].cs_work = work;
 		cpu_seen[cpu].cs_empty = false;
 		return (0);
 	}
-	cpu_seen[cpu].cs_empty = true;
-	n = cpu_drain(cpu, 0, VM_FRAME_END);
-	if (cpu == vm_md_curcpu())
-		cpu_forget(cpu);
-	return (n);
+	return (cpu_drain_known(cpu, 0, VM_FRAME_END));
 }
 
 uint64_t
@@ -403,7 +413,7 @@ vm_sync_drain(vm_frame_t low, vm_frame_t high)
 		n = 0;
 		for (cpu = 0; cpu < limit; cpu++) {
 			if (cpu_has_entries(cpu))
-				n += cpu_drain(cpu, low, high);
+				n += cpu_drain_known(cpu, low, high);
 		}
 		all += n;
 		if (n == 0)
@@ -531,9 +541,9 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list,
 	vm_sync_unlock(s);
 }
 
-/* A frame of a list straight from the map. */
+/* A frame of a list straight from the map.  Lock held. */
 static vm_frame_t
-list_take(enum vm_freelist list, unsigned flags, vm_owner_t owner)
+list_take_locked(enum vm_freelist list, unsigned flags, vm_owner_t owner)
 {
 	struct vm_extreq er = {
 		.er_npages = 1, .er_align = 1,
@@ -542,15 +552,44 @@ list_take(enum vm_freelist list, unsigned flags, vm_owner_t owner)
 		.er_high = vm_freelist_limit(list),
 		.er_policy = VM_POLICY_LOWEST
 	};
-	vm_frame_t frame = VM_FRAME_NONE;
+	vm_frame_t frame;
+
+	if (list_avail(list, flags) == 0 ||
+	    !vm_extmap_find(&vm_map, &er, &frame, NULL))
+		return (VM_FRAME_NONE);
+	map_alloc(frame, 1, owner);
+	return (frame);
+}
+
+static vm_frame_t
+list_take(enum vm_freelist list, unsigned flags, vm_owner_t owner)
+{
+	vm_frame_t frame;
 	vm_md_intr_t s;
 
 	if (list_avail(list, flags) == 0)
 		return (VM_FRAME_NONE);
 	s = vm_sync_lock();
-	if (list_avail(list, flags) != 0 &&
-	    vm_extmap_find(&vm_map, &er, &frame, NULL))
-		map_alloc(frame, 1, owner);
+	frame = list_take_locked(list, flags, owner);
+	vm_sync_unlock(s);
+	return (frame);
+}
+
+/*
+ * When all lists are empty: what the queues of other CPUs hold.  One frame is
+ * taken in the same breath, so that two CPUs that fight for the last ones
+ * cannot take them from each other for ever.
+ */
+static vm_frame_t
+drained_take(unsigned flags, vm_owner_t owner)
+{
+	vm_frame_t frame = VM_FRAME_NONE;
+	vm_md_intr_t s = vm_sync_lock();
+	unsigned list;
+
+	(void)vm_sync_drain(0, VM_FRAME_END);
+	for (list = VM_NFREELIST; list-- > 0 && frame == VM_FRAME_NONE;)
+		frame = list_take_locked((enum vm_freelist)list, flags, owner);
 	vm_sync_unlock(s);
 	return (frame);
 }
@@ -584,26 +623,16 @@ list_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
 vm_frame_t
 vm_sync_page(uint32_t cpu, unsigned flags, vm_owner_t owner)
 {
-	bool drained = (flags & VM_PG_NODRAIN) != 0;
 	vm_frame_t frame;
 	unsigned list;
-	vm_md_intr_t s;
-	uint64_t n;
 
-	for (;;) {
-		for (list = VM_NFREELIST; list-- > 0;) {
-			frame = list_page(cpu, (enum vm_freelist)list, flags,
-			    owner);
-			if (frame != VM_FRAME_NONE)
-				return (frame);
-		}
-		if (drained)
-			return (VM_FRAME_NONE);
-		s = vm_sync_lock();
-		n = vm_sync_drain(0, VM_FRAME_END);
-		vm_sync_unlock(s);
-		drained = n == 0;
+	for (list = VM_NFREELIST; list-- > 0;) {
+		frame = list_page(cpu, (enum vm_freelist)list, flags, owner);
+		if (frame != VM_FRAME_NONE)
+			return (frame);
 	}
+	return ((flags & VM_PG_NODRAIN) != 0 ? VM_FRAME_NONE :
+	    drained_take(flags, owner));
 }
 
 /*
@@ -643,7 +672,7 @@ vm_sync_unrun(vm_frame_t start, uint64_t npages)
 	} while (error == 0 && !vm_extmap_release(&vm_map, start, n));
 	if (error == 0) {
 		account(start, start + n, true);
-		wake_sleepers();
+		frames_freed = true;
 	}
 	vm_sync_unlock(s);
 	return (error);
@@ -691,7 +720,7 @@ vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 			run_split(start, newstart);
 			piece_to_map(start, newstart);
 		}
-		wake_sleepers();
+		frames_freed = true;
 	}
 	vm_sync_unlock(s);
 	return (error);
@@ -772,50 +801,52 @@ held_take(vm_frame_t start, vm_frame_t end)
 	return (!owned);
 }
 
-static bool
+/* What a look at the queues came to. */
+enum held_look {
+	HELD_NONE,	/* no entry would complete a run */
+	HELD_CHANGED,	/* frames came to the map: search that again */
+	HELD_FOUND	/* the run is free */
+};
+
+static enum held_look
 queue_complete(const struct held_search *hs, const struct vm_pageq *q,
     vm_frame_t *startp)
 {
-	uint32_t i, count = atomic_load_explicit(&q->pq_count,
-	    memory_order_acquire);
-	vm_frame_t frame;
+	uint32_t i, count = vm_pageq_entries(q);
 
 	for (i = 0; i < count; i++) {
-		frame = queue_frame(q, i);
-		if (held_probe(hs, frame, startp) &&
-		    held_take(*startp, *startp + hs->hs_req.er_npages))
-			return (true);
+		if (held_probe(hs, queue_frame(q, i), startp))
+			return (held_take(*startp,
+			    *startp + hs->hs_req.er_npages) ? HELD_FOUND :
+			    HELD_CHANGED);
 	}
-	return (false);
+	return (HELD_NONE);
 }
 
-/*
- * Complete a run with held frames; afterwards they are free.  => false: no
- * CPU's queue has an entry that would complete one; *drained: but pages of
- * idle CPUs came back, so the map is worth another search.
- */
-static bool
-held_complete(const struct held_search *hs, vm_frame_t *startp, bool *drained)
+/* Complete a run with held frames, from any CPU. */
+static enum held_look
+held_complete(const struct held_search *hs, vm_frame_t *startp)
 {
 	uint32_t cpu, limit = atomic_load_explicit(&cpu_limit,
 	    memory_order_relaxed);
+	enum held_look look, result = HELD_NONE;
 	unsigned list;
 
-	*drained = false;
 	for (cpu = 0; cpu < limit; cpu++) {
 		if (!cpu_has_entries(cpu))
 			continue;
 		if (cpu_drain_idle(cpu) != 0)
-			*drained = true;
+			result = HELD_CHANGED;
 		if (cpu_seen[cpu].cs_empty)
 			continue;
 		for (list = 0; list < VM_PAGEQ_LISTS; list++) {
-			if (queue_complete(hs,
-			    &vm_cpuqs[cpu].cq_queue[list], startp))
-				return (true);
+			look = queue_complete(hs,
+			    &vm_cpuqs[cpu].cq_queue[list], startp);
+			if (look != HELD_NONE)
+				return (look);
 		}
 	}
-	return (false);
+	return (result);
 }
 
 /* No place but one will do, if it lies in a window. */
@@ -842,7 +873,7 @@ run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
 {
 	struct held_search hs;
 	vm_frame_t start;
-	bool drained;
+	unsigned pass;
 
 	hs.hs_req = vm_pgreq_search(req);
 	hs.hs_nwin = vm_pgreq_windows(req, hs.hs_win);
@@ -851,13 +882,22 @@ run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	if (hs.hs_nwin == 0 || hs.hs_win[hs.hs_nwin - 1].pw_high <=
 	    vm_freelist_limit(VM_FREELIST_ISA))
 		return (ENOMEM);	/* never queued */
-	if (held_complete(&hs, &start, &drained)) {
-		segs[0].vps_start = vm_ptoa(start);
-		segs[0].vps_size = vm_ptoa(hs.hs_req.er_npages);
-		*rsegs = 1;
-		return (0);
+	for (pass = 0; pass < DRAIN_PASSES; pass++) {
+		switch (held_complete(&hs, &start)) {
+		case HELD_NONE:
+			return (ENOMEM);
+		case HELD_CHANGED:
+			if (vm_pgreq_solve(&vm_map, req, segs, rsegs) == 0)
+				return (0);
+			break;
+		case HELD_FOUND:
+			segs[0].vps_start = vm_ptoa(start);
+			segs[0].vps_size = vm_ptoa(hs.hs_req.er_npages);
+			*rsegs = 1;
+			return (0);
+		}
 	}
-	return (drained ? vm_pgreq_solve(&vm_map, req, segs, rsegs) : ENOMEM);
+	return (ENOMEM);
 }
 
 /* Everything between the lowest and the highest frame a request may use. */
