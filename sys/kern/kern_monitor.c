@@ -23,6 +23,7 @@
 #define	LINE_MAX	128
 #define	ROUNDS_MAX	10000
 #define	STATUS_MAX	100
+#define	WAIT_NSEC	1000000000ULL	/* how long alloc waits */
 
 struct command {
 	const char	*c_name;
@@ -207,7 +208,7 @@ command_bad(const char *args)
 }
 
 /*
- * explain: size=16k,align=8k,boundary=64k,low=0,high=16m
+ * A request: size=16k,align=8k,boundary=64k,low=0,high=16m
  */
 static bool
 request_word(struct vm_pgreq *req, const char *word, unsigned len)
@@ -235,7 +236,7 @@ request_word(struct vm_pgreq *req, const char *word, unsigned len)
 }
 
 static bool
-request_parse(struct vm_pgreq *req, const char *args)
+request_parse(const char *who, struct vm_pgreq *req, const char *args)
 {
 	unsigned len;
 
@@ -243,8 +244,8 @@ request_parse(struct vm_pgreq *req, const char *args)
 		for (len = 0; args[len] != '\0' && args[len] != ','; len++)
 			continue;
 		if (!request_word(req, args, len)) {
-			printf("explain: \"%.*s\" is not size, align,"
-			    " boundary, low or high=BYTES\n", (int)len, args);
+			printf("%s: \"%.*s\" is not size, align, boundary,"
+			    " low or high=BYTES\n", who, (int)len, args);
 			return (false);
 		}
 		if (args[len] == '\0')
@@ -258,8 +259,36 @@ command_explain(const char *args)
 {
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(0);
 
-	if (request_parse(&req, args))
+	if (request_parse("explain", &req, args))
 		vm_pglist_explain_print("explain", &req);
+}
+
+/*
+ * alloc: what explain explains, for real: waits while the background load
+ * goes on.
+ */
+static void
+command_alloc(const char *args)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(0);
+	struct vm_pgseg seg;
+	unsigned nsegs;
+	int error;
+
+	if (!request_parse("alloc", &req, args))
+		return;
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = WAIT_NSEC;
+	background_resume();
+	error = vm_pglist_alloc(&req, &seg, &nsegs);
+	background_pause();
+	if (error == 0) {
+		printf("alloc: 0x%jx - 0x%jx\n", (uintmax_t)seg.vps_start,
+		    (uintmax_t)(seg.vps_start + seg.vps_size));
+		error = vm_pglist_free(seg.vps_start, seg.vps_size);
+	}
+	if (error != 0)
+		printf("alloc: %s\n", errno_name(error));
 }
 
 static void
@@ -281,6 +310,7 @@ static void	command_help(const char *);
 
 static const struct command commands[] = {
 	{ "age", command_age, "N: allocate and free N rounds more" },
+	{ "alloc", command_alloc, "size=N[,...]: as explain, for real" },
 	{ "audit", command_audit, "check all invariants" },
 	{ "bad", command_bad, "try frees that must be refused" },
 	{ "explain", command_explain,

@@ -41,7 +41,8 @@
  * panic: prints the message, and ends the run with a failure.
  */
 int	printf(const char *, ...) __attribute__((format(__printf__, 1, 2)));
-int	vprintf(const char *, va_list) __attribute__((format(__printf__, 1, 0)));
+int	vprintf(const char *, va_list)
+	    __attribute__((format(__printf__, 1, 0)));
 int	snprintf(char *, size_t, const char *, ...)
 	    __attribute__((format(__printf__, 3, 4)));
 int	vsnprintf(char *, size_t, const char *, va_list)

@@ -176,6 +176,35 @@ acpi_absent_run()
 	atf_check -o match:'^cpus: 1 \(ACPI: ' cat console
 }
 
+boots machine_q35 "A machine without a floppy controller, more than one bus"
+machine_q35_run()
+{
+
+	guest_run "exit=1 require=edu" -M q35 -m 64M -smp 2 -device edu
+	guest_succeeded
+	guest_audited boot aged edu end
+	atf_check -o ignore grep -x 'fdc0: not present' console
+}
+
+boots machine_microvm "A machine that is no PC but for the console"
+machine_microvm_run()
+{
+
+	guest_run exit=1 -M microvm,isa-serial=on -m 64M
+	guest_succeeded
+	guest_audited boot aged end
+}
+
+boots cpu_unfit "A CPU without 64-bit mode is told so"
+cpu_unfit_run()
+{
+
+	guest_run exit=1 -m 64M -cpu qemu32
+	atf_check_equal "$GUEST_FAILURE" "$guest_status"
+	atf_check -o inline:"extant: this CPU has no 64-bit mode with NX\n" \
+	    cat console
+}
+
 boots image_symbols "Symbols and load addresses are what extstat goes by"
 image_symbols_run()
 {
@@ -197,7 +226,8 @@ atf_init_test_cases()
 
 	for tc in memory_16m memory_64m memory_128m memory_3g memory_5g \
 	    memory_64g memory_too_little cpus_1 cpus_2 cpus_4 cpus_limited \
-	    cpus_many acpi_absent image_symbols; do
+	    cpus_many acpi_absent machine_q35 machine_microvm cpu_unfit \
+	    image_symbols; do
 		atf_add_test_case $tc
 	done
 }

@@ -144,6 +144,27 @@ explain_run()
 	    '^explain: ".*" is not size, align, boundary, low or high' console)"
 }
 
+monitors alloc "A request is served, refused, or waited for"
+alloc_run()
+{
+
+	session "alloc size=16k,align=8k,boundary=64k,high=16m" \
+	    "alloc size=31m" "alloc size=0" "alloc size" audit
+	guest_succeeded
+	guest_audited boot aged fdc end now
+	run=$(sed -n 's/^alloc: 0x\([0-9a-f]*\) - 0x\([0-9a-f]*\)$/\1 \2/p' \
+	    console)
+	[ -n "$run" ] || atf_fail "no memory for the historical request"
+	start=$((0x${run% *}))
+	end=$((0x${run#* }))
+	atf_check_equal 16384 $((end - start))
+	atf_check_equal 0 $((start % 8192))
+	atf_check_equal $((start / 65536)) $(((end - 1) / 65536))
+	[ $end -le $((16 << 20)) ] || atf_fail "above 16 MiB"
+	atf_check -o inline:"alloc: EWOULDBLOCK\nalloc: EINVAL\n" \
+	    grep '^alloc: E' console
+}
+
 monitors unknown_command "An unknown command is one line, and no failure"
 unknown_command_run()
 {
@@ -260,7 +281,7 @@ disk()
 atf_init_test_cases()
 {
 
-	for tc in audit extents age bad explain unknown_command quit_status \
+	for tc in audit extents age alloc bad explain unknown_command quit_status \
 	    options_bad option_age option_seed option_require trap; do
 		atf_add_test_case $tc
 	done
