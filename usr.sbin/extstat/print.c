@@ -34,7 +34,7 @@ static void
 print_range(vm_frame_t start, vm_frame_t end)
 {
 
-	(void)printf("%#014" PRIx64 " %#014" PRIx64, vm_ptoa(start),
+	(void)printf("0x%012" PRIx64 " 0x%012" PRIx64, vm_ptoa(start),
 	    vm_ptoa(end));
 }
 
@@ -132,7 +132,7 @@ print_largest(struct state *st)
 		if (lg[i].lg_size == 0)
 			(void)printf("-\n");
 		else
-			(void)printf("%#014" PRIx64 "\n", lg[i].lg_start);
+			(void)printf("0x%012" PRIx64 "\n", lg[i].lg_start);
 	}
 }
 

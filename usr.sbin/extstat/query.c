@@ -65,7 +65,7 @@ query_print(const struct answer *an)
 	    an->an_nsegs, an->an_nsegs == 1 ? "" : "s", "start", "end",
 	    "size");
 	for (i = 0; i < an->an_nsegs; i++)
-		(void)printf("%#014" PRIx64 " %#014" PRIx64 " %9s\n",
+		(void)printf("0x%012" PRIx64 " 0x%012" PRIx64 " %9s\n",
 		    an->an_segs[i].vps_start, an->an_segs[i].vps_start +
 		    an->an_segs[i].vps_size,
 		    number_format(an->an_segs[i].vps_size, size));
