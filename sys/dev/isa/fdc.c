@@ -205,8 +205,8 @@ reset(void)
 	outb(FDC_DOR, 0);
 	delay(20);			/* at least 3.5 us, [82077AA] "RESET" */
 	outb(FDC_DOR, DOR_RUN | DOR_DMA | DOR_MOTOR0);
-	if (inb(FDC_MSR) == 0xff ||	/* an empty bus */
-	    !wait_msr(MSR_RQM | MSR_DIO | MSR_BUSY, MSR_RQM, WAIT_BYTE))
+	/* (An empty bus has all bits set.) */
+	if (!wait_msr(MSR_RQM | MSR_DIO | MSR_BUSY, MSR_RQM, WAIT_BYTE))
 		return (ENXIO);
 	/* After a reset it reports each of its four drives. */
 	for (drive = 0; drive < 4; drive++)

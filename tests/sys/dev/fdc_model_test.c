@@ -59,13 +59,14 @@ static struct {
 	int		silent;		/* this command has no result */
 	unsigned	stuck;		/* command bytes are not taken after
 					   so many; 0: never */
-	unsigned	fail_reads;	/* so many reads miss at first */
+	unsigned	fail_reads;	/* so many reads miss at first, and
+					   the head is lost */
 	unsigned	fail_at;	/* a sector that is never found */
 	unsigned	stop_after;	/* a read moves so many bytes */
 	bool		no_seek_end;	/* movements never end */
 	bool		misses;		/* movements end on a wrong cylinder */
 	unsigned	weak;		/* so many recalibrations give up */
-	bool		wrong_place;	/* reads end elsewhere */
+	uint8_t		wrong_place[3];	/* reads end elsewhere by so much */
 
 	/* The state of the controller. */
 	bool		running;	/* not in reset */
@@ -252,14 +253,16 @@ read_data(void)
 		st1 = 0;
 	if (st1 != 0)
 		st0 = 0x40;
-	if (fdc.fail_reads > 0)
+	if (fdc.fail_reads > 0) {
 		fdc.fail_reads--;
+		fdc.cyl = 33;
+	}
 	fdc.result[0] = (uint8_t)(st0 | h << 2);
 	fdc.result[1] = st1;
 	fdc.result[2] = 0;
-	fdc.result[3] = (uint8_t)c;
-	fdc.result[4] = (uint8_t)h;
-	fdc.result[5] = (uint8_t)(s + (fdc.wrong_place ? 1 : 0));
+	fdc.result[3] = (uint8_t)(c + fdc.wrong_place[0]);
+	fdc.result[4] = (uint8_t)(h + fdc.wrong_place[1]);
+	fdc.result[5] = (uint8_t)(s + fdc.wrong_place[2]);
 	fdc.result[6] = 2;
 	fdc.ready = now + 20 * MS;
 	give_result(7);
@@ -668,15 +671,19 @@ ATF_TC_BODY(bad_sector, tc)
 ATF_TC_WITHOUT_HEAD(bad_transfer);
 ATF_TC_BODY(bad_transfer, tc)
 {
+	unsigned i;
 
 	boot();
 	attach();
 	fdc.stop_after = 16383;
 	job_fails(EIO, "transfer too short");
 	fdc.stop_after = 0;
-	fdc.wrong_place = true;
-	job_fails(EIO, "not a disk of 80 cylinders, 2 heads, 18 sectors");
-	fdc.wrong_place = false;
+	for (i = 0; i < 3; i++) {
+		fdc.wrong_place[i] = 1;
+		job_fails(EIO, "not a disk of 80 cylinders, 2 heads, "
+		    "18 sectors");
+		fdc.wrong_place[i] = 0;
+	}
 	fdc.nsect = 15;
 	job_fails(EIO, "controller reports an error");
 	fdc.nsect = 20;

@@ -66,6 +66,7 @@ ATF_TC_BODY(refuse, tc)
 		{ 2, 0x1c001, 0x4000 },
 		{ 2, 0x10000, 0x10001 },
 		{ 2, 0x20000, UINT64_MAX },
+		{ 2, 0x28000, UINT64_MAX - 0x1000 },
 		{ 2, UINT64_MAX, 2 },
 		{ 2, UINT64_C(0x100010000), 1 },
 		{ 5, 0x10001, 2 },
@@ -142,6 +143,7 @@ ATF_TC_BODY(residue, tc)
 
 	i8237_model_reset();
 	ATF_REQUIRE_EQ(0, i8237_start(2, 0x14000, 0x4000, I8237_TO_MEMORY));
+	i8237.ctl[0].high = true;
 	ATF_CHECK_EQ(0x4000, i8237_stop(2));
 	ATF_CHECK(i8237.ctl[0].masked[2]);
 	ATF_REQUIRE_EQ(0, i8237_start(2, 0x14000, 0x4000, I8237_TO_MEMORY));
