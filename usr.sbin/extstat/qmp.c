@@ -335,19 +335,28 @@ note_event(struct qmp *q, json_t *msg)
 		    "error");
 }
 
-/* The answer to the last command, events passed over. */
+/*
+ * The answer to the last command.  Events are passed over, and so are answers
+ * to earlier commands: a signal may have come before they did.
+ */
 static json_t *
 receive_answer(struct qmp *q)
 {
+	json_int_t id;
 	json_t *msg;
 
-	for (;;) {
+	for (;; json_decref(msg)) {
 		msg = receive(q);
-		if (json_object_get(msg, "return") != NULL ||
-		    json_object_get(msg, "error") != NULL)
+		if (json_object_get(msg, "return") == NULL &&
+		    json_object_get(msg, "error") == NULL) {
+			note_event(q, msg);
+			continue;
+		}
+		id = json_integer_value(json_object_get(msg, "id"));
+		if (id == q->q_id)
 			return (msg);
-		note_event(q, msg);
-		json_decref(msg);
+		if (id <= 0 || id > q->q_id)
+			fail(q, "not QMP: an answer to no question");
 	}
 }
 
@@ -364,8 +373,6 @@ command(struct qmp *q, const char *name, json_t *args, int fd, uint64_t nsec)
 	q->q_deadline = now() + nsec;
 	send_command(q, name, args, fd);
 	msg = receive_answer(q);
-	if (json_integer_value(json_object_get(msg, "id")) != q->q_id)
-		fail(q, "not QMP: an answer to no question");
 	value = json_incref(json_object_get(msg, "return"));
 	if (value == NULL) {
 		message_text(q->q_error, json_object_get(msg, "error"),
