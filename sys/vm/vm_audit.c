@@ -16,7 +16,7 @@
 #include <vm/vm_audit.h>
 #include <vm/vm_counter.h>
 #include <vm/vm_extmap.h>
-#include <vm/vm_physseg.h>
+#include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
 /* Looks at the queues before giving up on CPUs that never stand still. */
@@ -152,13 +152,17 @@ audit_tails(const struct vm_physseg *segs, unsigned nsegs,
 	}
 }
 
-/* Frames of [start, end) that are in a span but no memory are all heads. */
+/*
+ * Frames of [start, end) that are in a span but no memory look allocated, and
+ * not as if they belonged to an allocation before them.
+ */
 static void
 audit_gap(vm_frame_t start, vm_frame_t end, struct vm_audit *va)
 {
 
 	if (start < end &&
-	    !vm_extmap_uniform(&vm_map, start, end, VM_FRAME_HEAD))
+	    (vm_extmap_state(&vm_map, start) != VM_FRAME_HEAD ||
+	    vm_extmap_owned(&vm_map, start, end) != end - start))
 		audit_fail(va, "state of an absent frame", start);
 }
 
@@ -168,13 +172,15 @@ audit_absent(const struct vm_physseg *segs, unsigned nsegs,
 {
 	const struct vm_extspan *xs;
 	vm_frame_t from, end;
-	unsigned i, s = 0;
+	unsigned i, s;
 
 	for (i = 0; i < vm_map.xm_nspans; i++) {
 		xs = &vm_map.xm_span[i];
 		from = xs->xs_first;
 		end = from + xs->xs_nframes;
-		for (; s < nsegs && segs[s].vs_start < end; s++) {
+		for (s = 0; s < nsegs && segs[s].vs_start < end; s++) {
+			if (segs[s].vs_end <= from)
+				continue;
 			audit_gap(from, segs[s].vs_start, va);
 			from = segs[s].vs_end;
 		}
@@ -241,27 +247,25 @@ entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
 	return (false);
 }
 
-/* What is wrong with an entry that names a frame, or NULL. */
-static const char *
-entry_fault(unsigned list, vm_frame_t frame)
+/*
+ * Does an entry name a frame of another list?  One of no list is merely
+ * stale: its memory was unplugged.
+ */
+static bool
+entry_misplaced(unsigned list, const struct vm_physseg *seg)
 {
-	const struct vm_physseg *seg = vm_physseg_find(frame);
 
-	if (seg == NULL)
-		return ("queue entry names no managed frame");
-	if (vm_pageq_of(&vm_cpuqs[0], seg->vs_list) !=
-	    &vm_cpuqs[0].cq_queue[list])
-		return ("queue entry names a frame of another list");
-	return (NULL);
+	return (seg != NULL && vm_pageq_of(&vm_cpuqs[0], seg->vs_list) !=
+	    &vm_cpuqs[0].cq_queue[list]);
 }
 
 static uint64_t
 queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
 {
 	const struct vm_pageq *q = &vm_cpuqs[cpu].cq_queue[list];
+	const struct vm_physseg *seg;
 	uint32_t i, entry, n;
 	vm_frame_t frame;
-	const char *why;
 	uint64_t held = 0;
 
 	n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
@@ -271,10 +275,12 @@ queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
 		entry = atomic_load_explicit(&q->pq_entry[i],
 		    memory_order_relaxed);
 		frame = q->pq_base + entry;
-		why = entry_fault(list, frame);
-		if (why != NULL && i < n)
-			audit_fail(va, why, frame);
-		else if (why == NULL &&
+		seg = vm_physseg_find(frame);
+		if (entry_misplaced(list, seg)) {
+			if (i < n)
+				audit_fail(va, "queue entry names a frame of "
+				    "another list", frame);
+		} else if (seg != NULL &&
 		    vm_extmap_state(&vm_map, frame) == VM_FRAME_HELD &&
 		    (!met_before(entry) ||
 		    !entry_repeats(list, cpu, i, entry)))
@@ -334,23 +340,20 @@ audit_queues(const struct vm_physseg *segs, unsigned nsegs,
 		    va->va_held - queued);
 }
 
-/* A copy of the segments, guarded by the map's lock. */
-static struct vm_physseg audit_segs[VM_PHYSSEG_MAX];
-
 bool
 vm_audit(struct vm_audit *va)
 {
 	vm_md_intr_t s = vm_sync_lock();
-	unsigned n = 0;
+	const struct vm_physseg *segs;
 	vm_frame_t where;
 	const char *why;
+	unsigned n;
 
-	while (vm_physseg_get(n, &audit_segs[n]))
-		n++;
-	audit_queues(audit_segs, n, va);
-	audit_tails(audit_segs, n, va);
-	audit_absent(audit_segs, n, va);
-	audit_lists(audit_segs, n, va);
+	segs = vm_physseg_table(&n);
+	audit_queues(segs, n, va);
+	audit_tails(segs, n, va);
+	audit_absent(segs, n, va);
+	audit_lists(segs, n, va);
 	why = vm_extmap_check(&vm_map, &where);
 	if (why != NULL)
 		audit_fail(va, why, where);

@@ -17,6 +17,7 @@
 
 #include <vm/vm_explain.h>
 #include <vm/vm_pgreq.h>
+#include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
 static uint64_t
@@ -272,14 +273,12 @@ running_owner(void *arg, vm_frame_t head)
 	return (vm_sync_owner(head));
 }
 
-/* Segments for vm_explain(); under the map's lock, hence one copy will do. */
-static struct vm_physseg explain_segs[VM_PHYSSEG_MAX];
-
 int
 vm_pglist_explain(const struct vm_pgreq *req, struct vm_pgexplain *expl)
 {
-	unsigned n = 0;
+	const struct vm_physseg *segs;
 	vm_md_intr_t s;
+	unsigned n;
 	int error;
 
 	error = vm_pgreq_check(req, NULL);
@@ -287,9 +286,8 @@ vm_pglist_explain(const struct vm_pgreq *req, struct vm_pgexplain *expl)
 		return (error);
 	s = vm_sync_lock();
 	(void)vm_sync_drain(0, VM_FRAME_END);
-	while (vm_physseg_get(n, &explain_segs[n]))
-		n++;
-	vm_explain(&vm_map, explain_segs, n, running_owner, NULL, req, expl);
+	segs = vm_physseg_table(&n);
+	vm_explain(&vm_map, segs, n, running_owner, NULL, req, expl);
 	vm_sync_unlock(s);
 	return (0);
 }

@@ -18,7 +18,7 @@
 #include <vm/vm_extmap.h>
 #include <vm/vm_owner.h>
 #include <vm/vm_owner_var.h>
-#include <vm/vm_physseg.h>
+#include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
 static struct vm_export_seg export_segs[VM_PHYSSEG_MAX];
@@ -49,15 +49,16 @@ array_set(struct vm_export_array *vea, const void *base, unsigned count,
 static unsigned
 segs_export(void)
 {
-	struct vm_physseg seg;
-	unsigned i;
+	const struct vm_physseg *seg;
+	unsigned i, n;
 
-	for (i = 0; vm_physseg_get(i, &seg); i++) {
-		export_segs[i].ves_start = seg.vs_start;
-		export_segs[i].ves_end = seg.vs_end;
-		export_segs[i].ves_list = seg.vs_list;
+	seg = vm_physseg_table(&n);
+	for (i = 0; i < n; i++) {
+		export_segs[i].ves_start = seg[i].vs_start;
+		export_segs[i].ves_end = seg[i].vs_end;
+		export_segs[i].ves_list = seg[i].vs_list;
 	}
-	return (i);
+	return (n);
 }
 
 static unsigned

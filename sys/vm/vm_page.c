@@ -27,7 +27,8 @@ static inline vm_frame_t
 page_pop(struct vm_cpuq *cq, vm_owner_t owner)
 {
 	const struct vm_pageplace *pp = &cq->cq_alloc;
-	struct vm_pageq *q = cq->cq_top;
+	struct vm_pageq *q = atomic_load_explicit(&cq->cq_top,
+	    memory_order_relaxed);
 	vm_frame_t frame;
 	uint32_t n;
 	bool own;

@@ -23,7 +23,8 @@ cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
 
 	memset(&cq->cq_alloc, 0, sizeof(cq->cq_alloc));
 	memset(&cq->cq_free, 0, sizeof(cq->cq_free));
-	cq->cq_top = vm_pageq_of(cq, top);
+	atomic_store_explicit(&cq->cq_top, vm_pageq_of(cq, top),
+	    memory_order_relaxed);
 	for (list = 0; list < VM_NFREELIST; list++) {
 		cq->cq_hint[list] = 0;
 		q = vm_pageq_of(cq, (enum vm_freelist)list);
@@ -41,6 +42,16 @@ vm_pageq_reset(const vm_frame_t base[VM_NFREELIST], enum vm_freelist top)
 
 	for (cpu = 0; cpu < VM_MAXCPU; cpu++)
 		cpuq_reset(&vm_cpuqs[cpu], base, top);
+}
+
+void
+vm_pageq_top(enum vm_freelist top)
+{
+	unsigned cpu;
+
+	for (cpu = 0; cpu < VM_MAXCPU; cpu++)
+		atomic_store_explicit(&vm_cpuqs[cpu].cq_top,
+		    vm_pageq_of(&vm_cpuqs[cpu], top), memory_order_relaxed);
 }
 
 void

@@ -56,7 +56,7 @@ struct vm_pageplace {
 struct vm_cpuq {
 	struct vm_pageplace cq_alloc;	/* of the last entry popped */
 	struct vm_pageplace cq_free;	/* of the last page freed */
-	struct vm_pageq	*cq_top;	/* queue of the highest list */
+	struct vm_pageq	*_Atomic cq_top; /* queue of the highest list */
 	vm_frame_t	cq_hint[VM_NFREELIST];	/* block to refill from */
 	struct vm_pageq	cq_queue[VM_PAGEQ_LISTS];
 } __attribute__((aligned(VM_CACHE_LINE)));
@@ -99,6 +99,9 @@ vm_pageq_takes(const struct vm_pageq *q, vm_frame_t frame)
  */
 void	vm_pageq_reset(const vm_frame_t base[VM_NFREELIST],
 	    enum vm_freelist top);
+
+/* vm_pageq_top: another list is the highest populated one. */
+void	vm_pageq_top(enum vm_freelist top);
 
 /*
  * vm_pageq_flush: give the pages on the current CPU's queues back to the

@@ -14,13 +14,20 @@
  * a span, and the gaps in it stay absent for ever.  As many spans are used as
  * keep gaps of more than a chunk out, unless that would be too many: then the
  * narrowest gaps are bridged first.
+ *
+ * Memory that comes later adds segments, and spans where none covers it yet.
+ * Memory that goes becomes absent again, in a form of its own: one allocation
+ * that nobody has.  A CPU may still remember the segment, and free a frame of
+ * it by the short way; the tails make it look twice, and then the table of
+ * segments decides.
  */
 
 #include <vm/vm_export.h>
 #include <vm/vm_extmap.h>
 #include <vm/vm_kassert.h>
 #include <vm/vm_owner.h>
-#include <vm/vm_physseg.h>
+#include <vm/vm_pglist.h>
+#include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
 bool vm_owner_tags = true;
@@ -56,14 +63,24 @@ vm_freelist_name(enum vm_freelist list)
  * Segments.
  */
 
+const struct vm_physseg *
+vm_physseg_table(unsigned *np)
+{
+
+	*np = nsegs;
+	return (segs);
+}
+
 bool
 vm_physseg_get(unsigned i, struct vm_physseg *seg)
 {
+	vm_md_intr_t s = vm_sync_lock();
+	bool found = i < nsegs;
 
-	if (i >= nsegs)
-		return (false);
-	*seg = segs[i];
-	return (true);
+	if (found)
+		*seg = segs[i];
+	vm_sync_unlock(s);
+	return (found);
 }
 
 const struct vm_physseg *
@@ -83,8 +100,8 @@ vm_physseg_find(vm_frame_t frame)
 	return (NULL);
 }
 
-bool
-vm_physseg_managed(vm_frame_t start, vm_frame_t end)
+static bool
+all_managed(vm_frame_t start, vm_frame_t end)
 {
 	const struct vm_physseg *seg;
 
@@ -97,30 +114,106 @@ vm_physseg_managed(vm_frame_t start, vm_frame_t end)
 	return (true);
 }
 
+bool
+vm_physseg_managed(vm_frame_t start, vm_frame_t end)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	bool managed = all_managed(start, end);
+
+	vm_sync_unlock(s);
+	return (managed);
+}
+
+/* The first segment that ends after a frame, by its index. */
+static unsigned
+segs_after(vm_frame_t frame)
+{
+	unsigned i;
+
+	for (i = 0; i < nsegs && segs[i].vs_end <= frame; i++)
+		continue;
+	return (i);
+}
+
+/* Add [start, end), of one list; join it with what it touches there. */
+static void
+seg_add(vm_frame_t start, vm_frame_t end)
+{
+	enum vm_freelist list = vm_freelist_of(start);
+	unsigned i = segs_after(start), k;
+
+	if (i > 0 && segs[i - 1].vs_end == start &&
+	    segs[i - 1].vs_list == list) {
+		segs[i - 1].vs_end = end;
+		if (i == nsegs || segs[i].vs_start != end ||
+		    segs[i].vs_list != list)
+			return;
+		segs[i - 1].vs_end = segs[i].vs_end;
+		nsegs--;
+		for (; i < nsegs; i++)
+			segs[i] = segs[i + 1];
+		return;
+	}
+	if (i < nsegs && segs[i].vs_start == end && segs[i].vs_list == list) {
+		segs[i].vs_start = start;
+		return;
+	}
+	KASSERT(nsegs < VM_PHYSSEG_MAX);
+	for (k = nsegs++; k > i; k--)
+		segs[k] = segs[k - 1];
+	segs[i].vs_start = start;
+	segs[i].vs_end = end;
+	segs[i].vs_list = list;
+}
+
+/* Add [start, end), cut at the limits of the lists. */
+static void
+segs_add(vm_frame_t start, vm_frame_t end)
+{
+	vm_frame_t stop;
+
+	for (; start < end; start = stop) {
+		stop = vm_freelist_limit(vm_freelist_of(start));
+		if (stop > end)
+			stop = end;
+		seg_add(start, stop);
+	}
+}
+
+/* Take [start, end), all managed, out; segments at its ends are cut. */
+static void
+segs_remove(vm_frame_t start, vm_frame_t end)
+{
+	unsigned i = segs_after(start), k;
+	struct vm_physseg seg;
+
+	while (i < nsegs && segs[i].vs_start < end) {
+		seg = segs[i];
+		nsegs--;
+		for (k = i; k < nsegs; k++)
+			segs[k] = segs[k + 1];
+		if (seg.vs_start < start) {
+			seg_add(seg.vs_start, start);
+			i++;
+		}
+		if (seg.vs_end > end) {
+			seg_add(end, seg.vs_end);
+			i++;
+		}
+	}
+}
+
 /* Make segments of the early allocator's ranges. */
 static void
 segs_make(void)
 {
 	struct vm_memrange r;
-	vm_frame_t start, end, stop;
 	unsigned i;
 
 	nsegs = 0;
-	for (i = 0; vm_bootstrap_range(i, &r); i++) {
-		start = vm_atop(r.vmr_start);
-		end = vm_atop(r.vmr_start + r.vmr_size);
-		for (; start < end; start = stop) {
-			stop = vm_freelist_limit(vm_freelist_of(start));
-			if (stop > end)
-				stop = end;
-			KASSERT(nsegs < VM_PHYSSEG_MAX);
-			segs[nsegs].vs_start = start;
-			segs[nsegs].vs_end = stop;
-			segs[nsegs].vs_list = vm_freelist_of(start);
-			segs[nsegs].vs_span = NULL;
-			nsegs++;
-		}
-	}
+	for (i = 0; vm_bootstrap_range(i, &r); i++)
+		segs_add(vm_atop(r.vmr_start),
+		    vm_atop(r.vmr_start + r.vmr_size));
 }
 
 /*
@@ -229,10 +322,8 @@ spans_attach(void)
 		if (error != 0)
 			return (error);
 	}
-	for (i = 0; i < nsegs; i++) {
-		segs[i].vs_span = vm_extmap_span(&vm_map, segs[i].vs_start);
+	for (i = 0; i < nsegs; i++)
 		vm_extmap_insert(&vm_map, segs[i].vs_start, segs[i].vs_end);
-	}
 	return (0);
 }
 
@@ -299,4 +390,170 @@ vm_physmem_load(const struct vm_memrange *usable, unsigned nusable,
 			return (error);
 	}
 	return (vm_physseg_init());
+}
+
+/*
+ * Plugging and unplugging.
+ */
+
+/* One at a time: between looking for room and taking it, nothing changes. */
+static struct vm_md_lock plug_lock;
+
+/*
+ * The first whole chunks of [*firstp, end) that no span covers: they become
+ * [*firstp, *stopp).
+ */
+static bool
+uncovered_next(vm_frame_t *firstp, vm_frame_t end, vm_frame_t *stopp)
+{
+	vm_frame_t f = *firstp;
+
+	while (f < end && vm_extmap_span(&vm_map, f) != NULL)
+		f += VM_EXTCHUNK_FRAMES;
+	*firstp = f;
+	while (f < end && vm_extmap_span(&vm_map, f) == NULL)
+		f += VM_EXTCHUNK_FRAMES;
+	*stopp = f;
+	return (*firstp < f);
+}
+
+/* Memory for metadata from that which is managed already, or NULL. */
+static void *
+plug_carve(psize_t size)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(size);
+	struct vm_pgseg seg;
+	unsigned n;
+
+	req.vpr_high = vm_md_physend();
+	req.vpr_owner = vm_owner_register("vm");
+	if (vm_pglist_alloc(&req, &seg, &n) != 0)
+		return (NULL);
+	return (vm_md_phystov(seg.vps_start, seg.vps_size));
+}
+
+/*
+ * Cover [first, end) with one more span.  What was done stays done if a
+ * later step fails: the chunks are absent, and the next attempt finds them.
+ */
+static int
+span_plug(vm_frame_t first, vm_frame_t end)
+{
+	void *mem = plug_carve(vm_extmap_metasize(end - first)), *tags = NULL;
+	vm_md_intr_t s;
+	int error;
+
+	if (mem != NULL && vm_owner_tags)
+		tags = plug_carve((end - first) * sizeof(vm_owner_t));
+	if (mem == NULL || (vm_owner_tags && tags == NULL)) {
+		if (mem != NULL)
+			(void)vm_pglist_free(vm_md_vtophys(mem), 0);
+		return (ENOMEM);
+	}
+	s = vm_sync_lock();
+	error = vm_extmap_attach(&vm_map, first, end - first, mem);
+	KASSERT(error == 0);
+	vm_extmap_span(&vm_map, first)->xs_owner = tags;
+	vm_sync_unlock(s);
+	return (0);
+}
+
+static int
+spans_plug(vm_frame_t start, vm_frame_t end)
+{
+	vm_frame_t first = chunk_down(start), stop;
+	unsigned n = vm_map.xm_nspans;
+	int error = 0;
+
+	for (; uncovered_next(&first, chunk_up(end), &stop); first = stop)
+		n++;
+	if (n > VM_EXTMAP_SPANS)
+		return (ENOSPC);
+	first = chunk_down(start);
+	for (; error == 0 && uncovered_next(&first, chunk_up(end), &stop);
+	    first = stop)
+		error = span_plug(first, stop);
+	return (error);
+}
+
+static int
+plug_check(paddr_t start, psize_t size)
+{
+
+	if (((start | size) & (VM_PAGE_SIZE - 1)) != 0 || size == 0 ||
+	    start >= (paddr_t)1 << VM_PADDR_BITS ||
+	    size > ((psize_t)1 << VM_PADDR_BITS) - start)
+		return (EINVAL);
+	return (0);
+}
+
+static int
+plug_locked(vm_frame_t start, vm_frame_t end)
+{
+	unsigned i = segs_after(start);
+	vm_md_intr_t s;
+	int error;
+
+	if (i < nsegs && segs[i].vs_start < end)
+		return (EEXIST);
+	if (nsegs > VM_PHYSSEG_MAX - VM_NFREELIST)
+		return (ENOSPC);
+	error = spans_plug(start, end);
+	if (error != 0)
+		return (error);
+	s = vm_sync_lock();
+	segs_add(start, end);
+	vm_sync_plug(start, end);
+	vm_export_update();
+	vm_sync_unlock(s);
+	return (0);
+}
+
+int
+vm_physseg_plug(paddr_t start, psize_t size)
+{
+	int error = plug_check(start, size);
+	vm_md_intr_t s;
+
+	if (error != 0)
+		return (error);
+	s = vm_md_intr_disable();
+	vm_md_lock(&plug_lock);
+	error = plug_locked(vm_atop(start), vm_atop(start + size));
+	vm_md_unlock(&plug_lock);
+	vm_md_intr_restore(s);
+	return (error);
+}
+
+static int
+unplug_locked(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	int error = EINVAL;
+
+	if (all_managed(start, end) && nsegs < VM_PHYSSEG_MAX)
+		error = vm_sync_unplug(start, end, pin);
+	if (error == 0) {
+		segs_remove(start, end);
+		vm_sync_relist();
+		vm_export_update();
+	}
+	vm_sync_unlock(s);
+	return (error);
+}
+
+int
+vm_physseg_unplug(paddr_t start, psize_t size, struct vm_physpin *pin)
+{
+	int error = plug_check(start, size);
+	vm_md_intr_t s;
+
+	if (error != 0 || size < 2 * VM_PAGE_SIZE)
+		return (EINVAL);
+	s = vm_md_intr_disable();
+	vm_md_lock(&plug_lock);
+	error = unplug_locked(vm_atop(start), vm_atop(start + size), pin);
+	vm_md_unlock(&plug_lock);
+	vm_md_intr_restore(s);
+	return (error);
 }

@@ -14,8 +14,6 @@
 #include <vm/vm_bootstrap.h>
 #include <vm/vm_types.h>
 
-struct vm_extspan;
-
 /*
  * A segment: contiguous managed memory of one free list.
  */
@@ -23,7 +21,6 @@ struct vm_physseg {
 	vm_frame_t	vs_start;	/* first frame */
 	vm_frame_t	vs_end;		/* frame after the last */
 	enum vm_freelist vs_list;
-	struct vm_extspan *vs_span;	/* of the map: for sys/vm alone */
 };
 
 #define	VM_PHYSSEG_MAX	(VM_BOOTSTRAP_RANGES + VM_NFREELIST)
@@ -56,15 +53,38 @@ int	vm_physseg_init(void);
 
 /*
  * vm_physseg_get: the i-th segment in address order; false when there is
- * none.
+ * none.  => takes the map's lock, as vm_physseg_managed() does.
  */
 bool	vm_physseg_get(unsigned i, struct vm_physseg *seg);
 
 /*
- * vm_physseg_find: the segment that contains a frame, or NULL.
- * => no lock; O(log segments).
+ * vm_physseg_plug: memory [start, start + size) has come: manage it.
+ * => both page-aligned.  It may touch or lie between segments, not overlap
+ *    them.  Metadata, where there is none for those addresses yet, comes
+ *    from the memory managed before, and stays when the memory goes.
+ * => 0; EINVAL: malformed, or at or above 2^VM_PADDR_BITS; EEXIST: some of
+ *    it is managed already; ENOSPC: too many segments or spans; ENOMEM: no
+ *    room for metadata.  An error plugs nothing.
+ * => does not sleep; the map's lock is held for O(pages / 32).
  */
-const struct vm_physseg *vm_physseg_find(vm_frame_t frame);
+int	vm_physseg_plug(paddr_t start, psize_t size);
+
+/*
+ * vm_physseg_unplug: memory [start, start + size) is going to go: stop
+ * managing it.  It need not be a whole segment.
+ * => both page-aligned, at least two pages.  Held pages are taken back first.
+ * => 0; EINVAL: malformed, or not all managed; EBUSY: some of it is
+ *    allocated, by *pin (which may be NULL) and perhaps others.  An error
+ *    changes nothing.
+ */
+struct vm_physpin {
+	paddr_t		pin_start;	/* of the allocation, bytes */
+	psize_t		pin_size;
+	vm_owner_t	pin_owner;
+};
+
+int	vm_physseg_unplug(paddr_t start, psize_t size,
+	    struct vm_physpin *pin);
 
 /*
  * vm_physseg_managed: are all frames of [start, end) managed?  Segments that

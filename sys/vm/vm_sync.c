@@ -46,7 +46,7 @@
 #include <vm/vm_counter_var.h>
 #include <vm/vm_kassert.h>
 #include <vm/vm_pgreq.h>
-#include <vm/vm_physseg.h>
+#include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
 #define	WORD_LAST	(VM_EXTWORD_FRAMES - 1)
@@ -61,7 +61,7 @@ _Atomic uint32_t vm_sync_freed;
 static struct vm_md_lock map_lock;
 static bool frames_freed;		/* since the lock was taken */
 static _Atomic uint64_t list_free[VM_NFREELIST];
-static uint64_t list_reserve[VM_NFREELIST];
+static _Atomic uint64_t list_reserve[VM_NFREELIST];
 
 /* What is known of a CPU's queues; guarded by the map's lock. */
 static struct {
@@ -106,7 +106,8 @@ uint64_t
 vm_sync_reserve(enum vm_freelist list)
 {
 
-	return (list_reserve[list]);
+	return (atomic_load_explicit(&list_reserve[list],
+	    memory_order_relaxed));
 }
 
 /*
@@ -131,32 +132,60 @@ account(vm_frame_t start, vm_frame_t end, bool isfree)
 	}
 }
 
+/*
+ * The highest populated list, and from it the reserves.  => *basep: for each
+ * list, where the numbers of its queues start.
+ */
+static enum vm_freelist
+lists_measure(vm_frame_t base[VM_NFREELIST])
+{
+	uint64_t total[VM_NFREELIST] = { 0 };
+	enum vm_freelist top = VM_FREELIST_ISA;
+	const struct vm_physseg *seg;
+	unsigned i, n;
+
+	seg = vm_physseg_table(&n);
+	for (i = 0; i < VM_NFREELIST; i++)
+		base[i] = 0;
+	for (; n > 0; n--, seg++) {
+		if (total[seg->vs_list] == 0)
+			base[seg->vs_list] = seg->vs_start &
+			    ~(vm_frame_t)UINT32_MAX;
+		total[seg->vs_list] += seg->vs_end - seg->vs_start;
+		top = seg->vs_list;
+	}
+	for (i = 0; i < VM_NFREELIST; i++)
+		atomic_store_explicit(&list_reserve[i], i == top ? 0 :
+		    i == VM_FREELIST_ISA ? total[i] : total[i] / 32,
+		    memory_order_relaxed);
+	return (top);
+}
+
 void
 vm_sync_start(void)
 {
-	vm_frame_t base[VM_NFREELIST] = { 0 };
-	uint64_t total[VM_NFREELIST] = { 0 };
-	enum vm_freelist top = VM_FREELIST_ISA;
-	struct vm_physseg seg;
-	unsigned i;
+	vm_frame_t base[VM_NFREELIST];
+	enum vm_freelist top = lists_measure(base);
+	const struct vm_physseg *seg;
+	unsigned i, n;
 
-	for (i = 0; vm_physseg_get(i, &seg); i++) {
-		if (total[seg.vs_list] == 0)
-			base[seg.vs_list] = seg.vs_start &
-			    ~(vm_frame_t)UINT32_MAX;
-		total[seg.vs_list] += seg.vs_end - seg.vs_start;
-		top = seg.vs_list;
-	}
-	for (i = 0; i < VM_NFREELIST; i++) {
-		list_reserve[i] = i == top ? 0 :
-		    i == VM_FREELIST_ISA ? total[i] : total[i] / 32;
-		atomic_store_explicit(&list_free[i], total[i],
-		    memory_order_relaxed);
-	}
+	for (i = 0; i < VM_NFREELIST; i++)
+		atomic_store_explicit(&list_free[i], 0, memory_order_relaxed);
+	seg = vm_physseg_table(&n);
+	for (i = 0; i < n; i++)
+		account(seg[i].vs_start, seg[i].vs_end, true);
 	vm_pageq_reset(base, top);
 	vm_counter_reset();
 	memset(cpu_seen, 0, sizeof(cpu_seen));
 	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
+}
+
+void
+vm_sync_relist(void)
+{
+	vm_frame_t base[VM_NFREELIST];
+
+	vm_pageq_top(lists_measure(base));
 }
 
 /*
@@ -427,22 +456,48 @@ vm_sync_drain(vm_frame_t low, vm_frame_t high)
  */
 
 /*
- * Where the state of a segment's frames is; of those, if there is a queue,
- * that the queue takes.
+ * Where the state of a frame is, and of those around it: as far as its
+ * segment goes, and the span, and, if there is a queue, what the queue takes.
+ * Lock held.
  */
 static void
 place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
-    struct vm_pageq *q)
+    vm_frame_t frame, struct vm_pageq *q)
 {
+	const struct vm_extspan *xs = vm_extmap_span(&vm_map, frame);
+	vm_frame_t start = seg->vs_start, end = seg->vs_end;
 
-	pp->pp_start = seg->vs_start;
-	pp->pp_nframes = seg->vs_end - seg->vs_start;
-	if (q != NULL && !vm_pageq_takes(q, seg->vs_end - 1))
-		pp->pp_nframes = q->pq_base + UINT32_MAX + 1 - seg->vs_start;
-	pp->pp_first = seg->vs_span->xs_first;
-	pp->pp_word = seg->vs_span->xs_word;
-	pp->pp_owner = seg->vs_span->xs_owner;
+	if (start < xs->xs_first)
+		start = xs->xs_first;
+	if (end > xs->xs_first + xs->xs_nframes)
+		end = xs->xs_first + xs->xs_nframes;
+	if (q != NULL && start < q->pq_base)
+		start = q->pq_base;
+	if (q != NULL && !vm_pageq_takes(q, end - 1))
+		end = q->pq_base + UINT32_MAX + 1;
+	pp->pp_start = start;
+	pp->pp_nframes = end - start;
+	pp->pp_first = xs->xs_first;
+	pp->pp_word = xs->xs_word;
+	pp->pp_owner = xs->xs_owner;
 	pp->pp_queue = q;
+}
+
+/* The place of a frame that a queue names.  => false: there is none. */
+static bool
+place_find(struct vm_pageplace *pp, vm_frame_t frame, struct vm_pageq *q)
+{
+	const struct vm_physseg *seg;
+	vm_md_intr_t s;
+
+	if (frame - pp->pp_start < pp->pp_nframes)
+		return (true);
+	s = vm_sync_lock();
+	seg = vm_physseg_find(frame);
+	if (seg != NULL)
+		place_set(pp, seg, frame, q);
+	vm_sync_unlock(s);
+	return (seg != NULL);
 }
 
 /* Pop until an entry is good or the queue is empty. */
@@ -458,9 +513,8 @@ queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
 	while (n > 0) {
 		frame = q->pq_base + atomic_load_explicit(
 		    &q->pq_entry[n - 1], memory_order_relaxed);
-		if (frame - pp->pp_start >= pp->pp_nframes)
-			place_set(pp, vm_physseg_find(frame), q);
-		own = vm_sync_own(&pp->pp_word[(frame - pp->pp_first) /
+		/* The memory of a stale entry may have gone. */
+		own = place_find(pp, frame, q) && vm_sync_own(&pp->pp_word[(frame - pp->pp_first) /
 		    VM_EXTWORD_FRAMES], (unsigned)(frame & WORD_LAST));
 		atomic_store_explicit(&q->pq_count, --n, memory_order_relaxed);
 		if (own) {
@@ -658,11 +712,10 @@ free_verify(vm_frame_t frame, uint64_t n, uint64_t *lengthp)
 	return (n != 0 && n != *lengthp ? EMSGSIZE : 0);
 }
 
-/* Owner -> map, verified. */
-int
-vm_sync_unrun(vm_frame_t start, uint64_t npages)
+/* Owner -> map, verified.  Lock held. */
+static int
+run_to_map(vm_frame_t start, uint64_t npages)
 {
-	vm_md_intr_t s = vm_sync_lock();
 	uint64_t n;
 	int error;
 
@@ -674,6 +727,15 @@ vm_sync_unrun(vm_frame_t start, uint64_t npages)
 		account(start, start + n, true);
 		frames_freed = true;
 	}
+	return (error);
+}
+
+int
+vm_sync_unrun(vm_frame_t start, uint64_t npages)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	int error = run_to_map(start, npages);
+
 	vm_sync_unlock(s);
 	return (error);
 }
@@ -729,8 +791,10 @@ vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 int
 vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 {
+	vm_md_intr_t s = vm_sync_lock();
 	const struct vm_physseg *seg = vm_physseg_find(frame);
-	struct vm_pageq *q = NULL;
+	struct vm_pageq *q;
+	int error;
 
 	/* The next one of that segment goes the short way. */
 	if (seg != NULL && cpu != VM_NOCPU) {
@@ -738,9 +802,11 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 		if (q != NULL && !vm_pageq_takes(q, frame))
 			q = NULL;
 		cpu_uses_queues(cpu);
-		place_set(&vm_cpuqs[cpu].cq_free, seg, q);
+		place_set(&vm_cpuqs[cpu].cq_free, seg, frame, q);
 	}
-	return (vm_sync_unrun(frame, 1));
+	error = run_to_map(frame, 1);
+	vm_sync_unlock(s);
+	return (error);
 }
 
 /*
@@ -963,4 +1029,57 @@ vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner)
 	}
 	vm_sync_unlock(s);
 	return (error);
+}
+
+/*
+ * Memory that comes and goes.
+ */
+
+void
+vm_sync_plug(vm_frame_t start, vm_frame_t end)
+{
+
+	vm_extmap_insert(&vm_map, start, end);
+	/* What stays absent behind it must not look like its tail. */
+	if (vm_extmap_span(&vm_map, end) != NULL &&
+	    vm_physseg_find(end) == NULL)
+		vm_extmap_set(&vm_map, end, end + 1, VM_FRAME_HEAD);
+	account(start, end, true);
+	frames_freed = true;
+	vm_sync_relist();
+}
+
+/* The first allocation in [start, end). */
+static void
+pin_find(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
+{
+	struct vm_extent ext;
+	vm_frame_t head;
+
+	for (; vm_extmap_walk(&vm_map, start, end, &ext); start = ext.e_end) {
+		if (ext.e_state != VM_FRAME_HEAD)
+			continue;
+		head = vm_extmap_head(&vm_map, start);
+		pin->pin_start = vm_ptoa(head);
+		pin->pin_size = vm_ptoa(vm_extmap_length(&vm_map, head));
+		pin->pin_owner = vm_sync_owner(head);
+		return;
+	}
+}
+
+int
+vm_sync_unplug(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
+{
+
+	if (pin != NULL)
+		memset(pin, 0, sizeof(*pin));
+	(void)vm_sync_drain(start, end);
+	if (!vm_extmap_uniform(&vm_map, start, end, VM_FRAME_FREE)) {
+		if (pin != NULL)
+			pin_find(start, end, pin);
+		return (EBUSY);
+	}
+	vm_extmap_set(&vm_map, start, end, VM_FRAME_HEAD);
+	account(start, end, false);
+	return (0);
 }

@@ -14,6 +14,7 @@
 #include <vm/vm_extmap.h>
 #include <vm/vm_pageq.h>
 #include <vm/vm_pglist.h>
+#include <vm/vm_physseg.h>
 #include <vm/vm_types.h>
 
 /* No frame. */
@@ -143,6 +144,19 @@ int	vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner);
  * the map, until a pass finds none.  => lock held.  => how many.
  */
 uint64_t	vm_sync_drain(vm_frame_t low, vm_frame_t high);
+
+/*
+ * vm_sync_plug: absent frames of a new segment become free.
+ * vm_sync_unplug: free and held frames become absent.  => 0, or EBUSY and the
+ * first allocation in *pin, unless NULL.
+ * vm_sync_relist: segments changed: which list is the highest, and what is
+ * withheld from it.
+ * => lock held.
+ */
+void	vm_sync_plug(vm_frame_t start, vm_frame_t end);
+int	vm_sync_unplug(vm_frame_t start, vm_frame_t end,
+	    struct vm_physpin *pin);
+void	vm_sync_relist(void);
 
 /*
  * vm_sync_owner: the tag of the allocation that starts at a frame.
