@@ -134,6 +134,8 @@ machine_name(const struct machine *m)
 		if (m->m_machine == EM_RISCV)
 			return ("riscv64");
 	}
+	if (m->m_machine == EM_386)
+		return ("i386");	/* QEMU: of either class */
 	turn ^= 1;
 	(void)snprintf(other[turn], sizeof(other[turn]),
 	    "%s-bit %s-endian machine %u",

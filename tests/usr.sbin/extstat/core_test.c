@@ -529,7 +529,7 @@ static const struct fault faults[] = {
 	F(many_counter_names, "counter names: 1025 elements, more than 1024"),
 
 	F(kernel_machine, "of another machine (x86-64) than the kernel "
-	    "(64-bit little-endian machine 3)"),
+	    "(i386)"),
 	F(stripped, "kernel.elf: no symbols (looked for vm_export)"),
 	F(no_sections, "kernel.elf: no symbols (looked for vm_export)"),
 	F(no_symbol, "kernel.elf: no symbol vm_export"),
