@@ -15,6 +15,7 @@
 #include <atf-c.h>
 
 #include <vm/vm_audit.h>
+#include <vm/vm_counter.h>
 #include <vm/vm_pglist.h>
 #include <vm/vm_physseg.h>
 

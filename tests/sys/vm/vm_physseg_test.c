@@ -1,0 +1,327 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Segments: which memory exists.
+ */
+
+#include <atf-c.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include <vm/vm_extmap.h>
+#include <vm/vm_physseg.h>
+#include <vm/vm_sync.h>
+
+#include "vm_testlib.h"
+
+#define	CHUNK		((uint64_t)VM_EXTCHUNK_FRAMES * PAGE)	/* bytes */
+
+ATF_TC_WITHOUT_HEAD(freelists);
+ATF_TC_BODY(freelists, tc)
+{
+	static const struct {
+		enum vm_freelist list;
+		paddr_t		limit;
+		const char	*name;
+	} lists[VM_NFREELIST] = {
+		{ VM_FREELIST_ISA, 16 * MiB, "isa" },
+		{ VM_FREELIST_DMA31, 2 * GiB, "dma31" },
+		{ VM_FREELIST_DMA32, 4 * GiB, "dma32" },
+		{ VM_FREELIST_DEFAULT, TOP, "default" },
+	};
+	vm_frame_t f = 0;
+	unsigned i;
+
+	(void)tc;
+	for (i = 0; i < NITEMS(lists); i++) {
+		ATF_REQUIRE_EQ(vm_freelist_of(f), lists[i].list);
+		f = lists[i].limit / PAGE;
+		ATF_REQUIRE_EQ(vm_freelist_of(f - 1), lists[i].list);
+		ATF_REQUIRE_EQ(vm_freelist_limit(lists[i].list), f);
+		ATF_REQUIRE_STREQ(vm_freelist_name(lists[i].list),
+		    lists[i].name);
+	}
+}
+
+/* One range over all borders becomes one segment a list. */
+ATF_TC_WITHOUT_HEAD(split_at_limits);
+ATF_TC_BODY(split_at_limits, tc)
+{
+	static const struct vm_memrange map = { 5 * PAGE, 5 * GiB };
+	static const paddr_t border[] = { 5 * PAGE, 16 * MiB, 2 * GiB,
+	    4 * GiB, 5 * GiB + 5 * PAGE };
+	struct vm_physseg seg;
+	unsigned i;
+
+	(void)tc;
+	vm_start(&map, 1);
+	for (i = 0; i < VM_NFREELIST; i++) {
+		ATF_REQUIRE(vm_physseg_get(i, &seg));
+		ATF_REQUIRE_EQ(seg.vs_start, border[i] / PAGE);
+		ATF_REQUIRE_EQ(seg.vs_end, border[i + 1] / PAGE);
+		ATF_REQUIRE_EQ(seg.vs_list, i);
+	}
+	ATF_REQUIRE(!vm_physseg_get(i, &seg));
+	ATF_REQUIRE(vm_physseg_managed(5, border[4] / PAGE));
+	ATF_REQUIRE(!vm_physseg_managed(4, 6));
+	ATF_REQUIRE(!vm_physseg_managed(5, border[4] / PAGE + 1));
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(find);
+ATF_TC_BODY(find, tc)
+{
+	const struct vm_physseg *found;
+	struct vm_physseg seg;
+	unsigned i;
+
+	(void)tc;
+	vm_start(pc_ranges, pc_nranges);
+	ATF_REQUIRE(vm_physseg_find(UINT64_MAX) == NULL);
+	ATF_REQUIRE(vm_physseg_find(VM_FRAME_END) == NULL);
+	ATF_REQUIRE(vm_physseg_find(0x9f) == NULL);
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		found = vm_physseg_find(seg.vs_start);
+		ATF_REQUIRE(found != NULL);
+		ATF_REQUIRE_EQ(found->vs_start, seg.vs_start);
+		ATF_REQUIRE_EQ(found->vs_end, seg.vs_end);
+		ATF_REQUIRE_EQ(found->vs_list, seg.vs_list);
+		ATF_REQUIRE_EQ(vm_physseg_find(seg.vs_end - 1), found);
+		ATF_REQUIRE(vm_physseg_find(seg.vs_end) != found);
+	}
+	ATF_REQUIRE(i >= pc_nranges);
+	ATF_REQUIRE(!vm_physseg_get(UINT32_MAX, &seg));
+}
+
+/* What was taken is allocated to its owner, the rest is free. */
+ATF_TC_WITHOUT_HEAD(taken);
+ATF_TC_BODY(taken, tc)
+{
+	static const struct vm_memrange map[] = { { 0, 32 * MiB } };
+	static const struct vm_memrange took[] = {
+		{ 15 * MiB, 2 * MiB },		/* over the border of lists */
+		{ 31 * MiB, 4 * MiB },		/* half of it is no memory */
+		{ 100 * MiB, MiB },		/* none of it is */
+	};
+	struct vm_audit va;
+	unsigned i;
+
+	(void)tc;
+	vm_start_taken(map, NITEMS(map), took, NITEMS(took));
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, 32 * MiB / PAGE);
+	for (i = 0; i < 256; i++) {
+		ATF_REQUIRE_EQ(vm_extmap_state(&vm_map, 0xf00 + i),
+		    i == 0 ? VM_FRAME_HEAD : VM_FRAME_TAIL);
+	}
+	ATF_REQUIRE_STREQ(vm_owner_name(vm_sync_owner(0xf00)), "reserved");
+	ATF_REQUIRE_EQ(vm_extmap_state(&vm_map, 0x1f00), VM_FRAME_HEAD);
+	ATF_REQUIRE(va.va_allocated >= 3 * MiB / PAGE);
+	/* Somebody may give it back. */
+	ATF_REQUIRE_EQ(vm_pglist_free(31 * MiB, MiB), 0);
+	audit_ok(NULL);
+}
+
+/* The metadata is accounted for like any memory, in the name of "vm". */
+ATF_TC_WITHOUT_HEAD(metadata);
+ATF_TC_BODY(metadata, tc)
+{
+	static const struct vm_memrange map = { 0, 256 * MiB };
+	struct vm_extent ext;
+	vm_frame_t f, end = 256 * MiB / PAGE;
+	uint64_t n = 0;
+	struct vm_audit va;
+
+	(void)tc;
+	vm_start(&map, 1);
+	audit_ok(&va);
+	for (f = 0; vm_extmap_walk(&vm_map, f, end, &ext); f = ext.e_end) {
+		if (ext.e_state != VM_FRAME_HEAD)
+			continue;
+		ATF_REQUIRE_STREQ(vm_owner_name(vm_sync_owner(f)), "vm");
+		n += ext.e_end - ext.e_start;
+	}
+	ATF_REQUIRE_EQ(n, va.va_allocated);
+	/* At most 2.5 bits a frame, and 16 for the owner's tag. */
+	ATF_REQUIRE(n * PAGE * 8 <= end * 37 / 2 + 2 * PAGE * 8);
+}
+
+ATF_TC_WITHOUT_HEAD(without_tags);
+ATF_TC_BODY(without_tags, tc)
+{
+	static const struct vm_memrange map = { 0, 256 * MiB };
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(8 * PAGE);
+	struct vm_audit va;
+	paddr_t pa;
+
+	(void)tc;
+	vm_owner_tags = false;
+	vm_start(&map, 1);
+	audit_ok(&va);
+	/* At most 2.5 bits a frame. */
+	ATF_REQUIRE(va.va_allocated * PAGE * 8 <=
+	    va.va_frames * 5 / 2 + PAGE * 8);
+	req.vpr_owner = vm_owner_register("me");
+	pa = run_alloc(&req);
+	ATF_REQUIRE_EQ(vm_sync_owner(vm_atop(pa)), VM_OWNER_NONE);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	pa = vm_page_alloc(0, req.vpr_owner);
+	ATF_REQUIRE(pa != VM_PADDR_NONE);
+	ATF_REQUIRE_EQ(vm_page_free(pa), 0);
+	audit_ok(NULL);
+	vm_owner_tags = true;
+}
+
+ATF_TC_WITHOUT_HEAD(load_errors);
+ATF_TC_BODY(load_errors, tc)
+{
+	static const struct vm_memrange map = { 0, 64 * MiB };
+	static const struct vm_memrange tiny = { 0, 4 * PAGE };
+	static const struct vm_memrange odd = { 1, PAGE };
+	struct vm_memrange took[VM_BOOTSTRAP_TAKEN + 1];
+	unsigned i;
+
+	(void)tc;
+	console_catch();
+	ATF_REQUIRE_EQ(vm_physmem_load(&odd, 1, NULL, 0), EINVAL);
+	ATF_REQUIRE_EQ(vm_physmem_load(&tiny, 1, NULL, 0), ENOMEM);
+	for (i = 0; i < NITEMS(took); i++)
+		took[i] = (struct vm_memrange){ 2 * i * PAGE, PAGE };
+	ATF_REQUIRE_EQ(vm_physmem_load(&map, 1, took, NITEMS(took)), ENOSPC);
+	/* All of it taken: no room for the metadata. */
+	ATF_REQUIRE_EQ(vm_physmem_load(&map, 1, &map, 1), ENOMEM);
+	/* And none of that hurts the next start. */
+	usermode_physmem_release();
+	ATF_REQUIRE_EQ(vm_physmem_load(&map, 1, NULL, 0), 0);
+	audit_ok(NULL);
+}
+
+/* More areas far from each other than the map has spans. */
+ATF_TC_WITHOUT_HEAD(many_spans);
+ATF_TC_BODY(many_spans, tc)
+{
+	struct vm_memrange map[VM_EXTMAP_SPANS + 8];
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(MiB);
+	struct vm_audit va;
+	unsigned i;
+
+	(void)tc;
+	for (i = 0; i < NITEMS(map); i++)
+		map[i] = (struct vm_memrange){ i * 3 * CHUNK + PAGE,
+		    16 * MiB };
+	vm_start(map, NITEMS(map));
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, NITEMS(map) * 16 * MiB / PAGE);
+	for (i = 0; i < NITEMS(map); i++) {
+		req.vpr_low = map[i].vmr_start;
+		req.vpr_high = map[i].vmr_start + map[i].vmr_size;
+		(void)run_alloc(&req);
+	}
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(many_spans_with_taken);
+ATF_TC_BODY(many_spans_with_taken, tc)
+{
+	struct vm_memrange map[VM_EXTMAP_SPANS + 8];
+	struct vm_memrange took[20];
+	unsigned i;
+
+	(void)tc;
+	for (i = 0; i < NITEMS(map); i++)
+		map[i] = (struct vm_memrange){ i * 3 * CHUNK, 4 * MiB };
+	for (i = 0; i < NITEMS(took); i++)
+		took[i] = (struct vm_memrange){ i * 3 * CHUNK + MiB, PAGE };
+	vm_start_taken(map, NITEMS(map), took, NITEMS(took));
+	audit_ok(NULL);
+}
+
+/* Few frames in the highest places there are. */
+ATF_TC_WITHOUT_HEAD(far_apart);
+ATF_TC_BODY(far_apart, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ 0, 16 * PAGE }, { MiB, 16 * MiB }, { TiB, PAGE },
+		{ TOP / 2, 2 * PAGE }, { TOP - PAGE, PAGE },
+	};
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	unsigned i;
+
+	(void)tc;
+	vm_start(map, NITEMS(map));
+	audit_ok(NULL);
+	for (i = 2; i < NITEMS(map); i++) {
+		req.vpr_low = map[i].vmr_start;
+		req.vpr_high = map[i].vmr_start + map[i].vmr_size;
+		(void)run_alloc(&req);
+	}
+	audit_ok(NULL);
+}
+
+/* Random firmware maps, from the map to the audit. */
+ATF_TC_WITHOUT_HEAD(load_random);
+ATF_TC_BODY(load_random, tc)
+{
+	struct vm_memrange map[24], took[8], r;
+	struct vm_physseg seg;
+	struct vm_audit va;
+	uint64_t frames;
+	unsigned i, k, n;
+	struct rng rng;
+	int error;
+
+	usermode_console(NULL);
+	rng_init(&rng, tc, 1);
+	for (i = 0; i < 200; i++) {
+		n = (unsigned)rng_range(&rng, 1, NITEMS(map));
+		for (k = 0; k < n; k++) {
+			map[k].vmr_start = rng_size(&rng, 8 * GiB);
+			map[k].vmr_size = rng_size(&rng, 64 * MiB);
+			if (rng_chance(&rng, 10))
+				map[k].vmr_start = TOP -
+				    rng_below(&rng, 64 * MiB);
+			if (rng_chance(&rng, 10))	/* it wraps */
+				map[k].vmr_size = UINT64_MAX -
+				    rng_below(&rng, map[k].vmr_start);
+		}
+		for (k = 0; k < NITEMS(took); k++) {
+			took[k].vmr_start = rng_size(&rng, 8 * GiB);
+			took[k].vmr_size = rng_size(&rng, 64 * MiB);
+		}
+		usermode_physmem_release();
+		error = vm_physmem_load(map, n, took,
+		    (unsigned)rng_below(&rng, NITEMS(took) + 1));
+		if (error == ENOMEM || error == EINVAL)
+			continue;	/* that may be; never a crash */
+		ATF_REQUIRE_EQ(error, 0);
+		audit_ok(&va);
+		for (frames = 0, k = 0; vm_bootstrap_range(k, &r); k++)
+			frames += r.vmr_size / PAGE;
+		ATF_REQUIRE_EQ(va.va_frames, frames);
+		for (frames = 0, k = 0; vm_physseg_get(k, &seg); k++)
+			frames += seg.vs_end - seg.vs_start;
+		ATF_REQUIRE_EQ(va.va_frames, frames);
+	}
+}
+
+ATF_TP_ADD_TCS(tp)
+{
+
+	ATF_TP_ADD_TC(tp, freelists);
+	ATF_TP_ADD_TC(tp, split_at_limits);
+	ATF_TP_ADD_TC(tp, find);
+	ATF_TP_ADD_TC(tp, taken);
+	ATF_TP_ADD_TC(tp, metadata);
+	ATF_TP_ADD_TC(tp, without_tags);
+	ATF_TP_ADD_TC(tp, load_errors);
+	ATF_TP_ADD_TC(tp, many_spans);
+	ATF_TP_ADD_TC(tp, many_spans_with_taken);
+	ATF_TP_ADD_TC(tp, far_apart);
+	ATF_TP_ADD_TC(tp, load_random);
+	return (atf_no_error());
+}
