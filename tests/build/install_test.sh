@@ -15,7 +15,8 @@ install_from()
 
 	atf_check -o ignore -x "cd $(atf_config_get srctop)/$1 && \
 	    env -u MAKEFLAGS -u SANITIZE bmake -j2 OBJROOT=$PWD/obj \
-	    DESTDIR=$PWD/dest PREFIX=/usr install"
+	    COPTS=-O0 KERNEL_COPTS=-O1 DESTDIR=$PWD/dest PREFIX=/usr \
+	    install"
 }
 
 atf_test_case embedder
