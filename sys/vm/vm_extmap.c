@@ -121,6 +121,20 @@ align_up(uint64_t n, uint64_t align)
 	return (align_down(n + align - 1, align));
 }
 
+static inline vm_frame_t
+frame_max(vm_frame_t a, vm_frame_t b)
+{
+
+	return (a > b ? a : b);
+}
+
+static inline vm_frame_t
+frame_min(vm_frame_t a, vm_frame_t b)
+{
+
+	return (a < b ? a : b);
+}
+
 /*
  * Spans.
  */
@@ -270,6 +284,7 @@ vm_extmap_attach(struct vm_extmap *map, vm_frame_t first, uint64_t nframes,
 	map->xm_span[at].xs_first = first;
 	map->xm_span[at].xs_nframes = nframes;
 	map->xm_span[at].xs_owner = NULL;
+	map->xm_span[at].xs_used = NULL;
 	span_layout(&map->xm_span[at], mem);
 	return (0);
 }
@@ -603,11 +618,105 @@ block_resummarise(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 	block_summarise(xs, b);
 }
 
+/*
+ * Which frames were ever used.
+ */
+
+void
+vm_extmap_record(struct vm_extspan *xs, uint32_t *bits)
+{
+
+	memset(bits, 0xff, (size_t)(xs->xs_nframes / 8));
+	xs->xs_used = bits;
+}
+
+static inline void
+used_mark(struct vm_extspan *xs, uint64_t word, uint32_t mask)
+{
+
+	if (xs->xs_used != NULL)
+		xs->xs_used[word] |= mask;
+}
+
+/* Set or clear the bits of n frames of a block. */
+static void
+used_change(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n,
+    bool used)
+{
+	unsigned stop, end = pos + n;
+	uint32_t mask, *up;
+
+	if (xs->xs_used == NULL)
+		return;
+	for (; pos < end; pos = stop) {
+		stop = (pos | WORD_MASK) + 1;
+		if (stop > end)
+			stop = end;
+		mask = half_mask(pos & WORD_MASK,
+		    (pos & WORD_MASK) + stop - pos);
+		up = &xs->xs_used[b * BLOCK_WORDS + (pos >> WORD_SHIFT)];
+		*up = used ? *up | mask : *up & ~mask;
+	}
+}
+
+static void
+block_fresh(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+{
+
+	used_change(xs, b, pos, n, false);
+}
+
+/*
+ * The first frame in [from, limit) that was used, or was not, as asked.
+ */
+static vm_frame_t
+used_next(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
+    bool used)
+{
+	const struct vm_extspan *xs = NULL;
+	uint32_t w;
+
+	while (from < limit) {
+		if (xs == NULL || from >= span_end(xs))
+			xs = vm_extmap_span(map, from);
+		w = xs == NULL || xs->xs_used == NULL ? UINT32_MAX :
+		    xs->xs_used[(from - xs->xs_first) >> WORD_SHIFT];
+		w = (used ? w : ~w) & UINT32_MAX << (from & WORD_MASK);
+		from = align_down(from, VM_EXTWORD_FRAMES);
+		if (w != 0)
+			return (frame_min(limit,
+			    from + (unsigned)__builtin_ctz(w)));
+		from += VM_EXTWORD_FRAMES;
+	}
+	return (limit);
+}
+
+bool
+vm_extmap_next_fresh(struct vm_extmap *map, uint64_t n, vm_frame_t from,
+    vm_frame_t limit, struct vm_extent *ext)
+{
+	vm_frame_t start, end;
+
+	for (; vm_extmap_next(map, n, from, limit, ext); from = ext->e_end) {
+		for (end = ext->e_start; end < ext->e_end;) {
+			start = used_next(map, end, ext->e_end, false);
+			end = used_next(map, start, ext->e_end, true);
+			if (end - start >= n) {
+				ext->e_start = start;
+				ext->e_end = end;
+				return (true);
+			}
+		}
+	}
+	return (false);
+}
+
 void
 vm_extmap_insert(struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 {
 
 	vm_extmap_set(map, start, end, VM_FRAME_FREE);
+	for_blocks(map, start, end, block_fresh);
 }
 
 static uint64_t
@@ -1068,20 +1177,6 @@ span_extent_prev(const struct extent_search *es, struct vm_extspan *xs,
 	return (false);
 }
 
-static inline vm_frame_t
-frame_max(vm_frame_t a, vm_frame_t b)
-{
-
-	return (a > b ? a : b);
-}
-
-static inline vm_frame_t
-frame_min(vm_frame_t a, vm_frame_t b)
-{
-
-	return (a < b ? a : b);
-}
-
 /* The first extent of the search that lies at or after from. */
 static bool
 extent_next(struct extent_search *es, vm_frame_t from, struct vm_extent *ext)
@@ -1372,8 +1467,8 @@ static void
 block_taken_range(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 {
 
-	(void)pos;
 	block_taken(xs, b, n);
+	used_change(xs, b, pos, n, true);
 }
 
 void
@@ -1561,9 +1656,10 @@ block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
 			    first + i * VM_EXTWORD_FRAMES +
 			    (unsigned)__builtin_ctz(m), memory_order_relaxed);
 		}
-		if (take != 0)
-			atomic_fetch_or_explicit(&wp[i], take,
-			    memory_order_acq_rel);
+		if (take == 0)
+			continue;
+		atomic_fetch_or_explicit(&wp[i], take, memory_order_acq_rel);
+		used_mark(xs, b * BLOCK_WORDS + i, take);
 	}
 	/* Many frames for one summary: the worth of the block stays true. */
 	block_summarise(xs, b);

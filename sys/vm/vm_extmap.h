@@ -59,6 +59,8 @@ struct vm_extspan {
 					   xs_order: it is not zero */
 	_Atomic vm_owner_t *xs_owner;	/* the caller's: a tag a frame, or
 					   NULL; not used here */
+	uint32_t	*xs_used;	/* a bit a frame: it was not free at
+					   some time; or NULL: not recorded */
 };
 
 struct vm_extmap {
@@ -97,8 +99,10 @@ struct vm_extreq {
  * 64-byte aligned, contents ignored.  Every frame starts absent: never found,
  * and not to be freed.  => 0; EINVAL: not whole chunks, overlaps another
  * span, or reaches past VM_FRAME_END; ENOSPC: VM_EXTMAP_SPANS spans.
- * vm_extmap_insert: absent frames [start, end) become free; they lie in
- * attached spans.
+ * vm_extmap_record: from here on record which frames of a span are used; bits
+ * has a bit a frame, contents ignored.
+ * vm_extmap_insert: absent frames [start, end) become free, and fresh; they
+ * lie in attached spans.
  * vm_extmap_set: put frames of an attached map in a state whatever it was:
  * FREE, HELD, TAIL, or HEAD (the first) and TAIL (the others).  For loaders
  * of foreign maps; summaries follow.
@@ -107,6 +111,7 @@ void	vm_extmap_init(struct vm_extmap *);
 size_t	vm_extmap_metasize(uint64_t nframes);
 int	vm_extmap_attach(struct vm_extmap *, vm_frame_t first,
 	    uint64_t nframes, void *mem);
+void	vm_extmap_record(struct vm_extspan *, uint32_t *bits);
 void	vm_extmap_insert(struct vm_extmap *, vm_frame_t start, vm_frame_t end);
 void	vm_extmap_set(struct vm_extmap *, vm_frame_t start, vm_frame_t end,
 	    enum vm_fstate);
@@ -139,6 +144,13 @@ enum vm_fstate	vm_extmap_state(const struct vm_extmap *, vm_frame_t);
 bool	vm_extmap_find(struct vm_extmap *, const struct vm_extreq *,
 	    vm_frame_t *startp, uint64_t *sizep);
 bool	vm_extmap_next(struct vm_extmap *, uint64_t n, vm_frame_t from,
+	    vm_frame_t limit, struct vm_extent *);
+
+/*
+ * vm_extmap_next_fresh: the same, of free frames that were never used; none
+ * in spans that do not record it.  O(extents of n frames).
+ */
+bool	vm_extmap_next_fresh(struct vm_extmap *, uint64_t n, vm_frame_t from,
 	    vm_frame_t limit, struct vm_extent *);
 
 /*

@@ -69,7 +69,8 @@ vm_page_alloc(unsigned flags, vm_owner_t owner)
 	uint32_t cpu = vm_md_curcpu();
 	vm_frame_t frame = VM_FRAME_NONE;
 
-	if (__builtin_expect(cpu != VM_NOCPU, 1))
+	if (__builtin_expect(cpu != VM_NOCPU &&
+	    (flags & VM_PG_FRESH) == 0, 1))
 		frame = page_pop(&vm_cpuqs[cpu], owner);
 	if (__builtin_expect(frame == VM_FRAME_NONE, 0))
 		frame = vm_sync_page(cpu, flags, owner);

@@ -30,7 +30,8 @@
 #include <vm/vm_physseg.h>
 
 #define	KNOWN_FLAGS							\
-	(VM_PG_ZERO | VM_PG_WAIT | VM_PG_NODRAIN | VM_PG_USERESERVE)
+	(VM_PG_ZERO | VM_PG_WAIT | VM_PG_NODRAIN | VM_PG_USERESERVE |	\
+	VM_PG_FRESH)
 
 static bool
 power_of_two(uint64_t n)
@@ -242,6 +243,58 @@ solve_exact(struct vm_extmap *map, struct vm_extreq *er,
 	return (false);
 }
 
+/*
+ * One segment of fresh frames in one window: through all extents that have
+ * any, as the policy says.
+ */
+static bool
+fresh_find(struct vm_extmap *map, const struct vm_extreq *er,
+    const struct vm_pgwindow *win, vm_frame_t *startp)
+{
+	bool last = er->er_policy == VM_POLICY_HIGHEST, found = false;
+	uint64_t size, best = UINT64_MAX;
+	vm_frame_t from, start;
+	struct vm_extent ext;
+
+	for (from = win->pw_low; vm_extmap_next_fresh(map, er->er_npages,
+	    from, win->pw_high, &ext); from = ext.e_end) {
+		size = ext.e_end - ext.e_start;
+		if ((er->er_policy == VM_POLICY_BEST && size >= best) ||
+		    !vm_extmap_fit(er, ext.e_start, ext.e_end, last, &start))
+			continue;
+		*startp = start;
+		found = true;
+		best = size;
+		if (!last && er->er_policy != VM_POLICY_BEST)
+			break;
+	}
+	return (found);
+}
+
+/* An exact place, or the list-by-list search, of fresh frames. */
+static bool
+fresh_one(struct vm_extmap *map, const struct vm_extreq *er,
+    const struct vm_pgreq *req, const struct vm_pgwindow *win, unsigned nwin,
+    vm_frame_t *startp)
+{
+	struct vm_pgwindow exact;
+	unsigned i;
+
+	if (er->er_policy == VM_POLICY_EXACT) {
+		exact.pw_low = vm_atop(req->vpr_low);
+		exact.pw_high = exact.pw_low + er->er_npages;
+	}
+	for (i = nwin; i-- > 0;) {
+		if (er->er_policy != VM_POLICY_EXACT) {
+			if (fresh_find(map, er, &win[i], startp))
+				return (true);
+		} else if (exact.pw_low >= win[i].pw_low &&
+		    exact.pw_high <= win[i].pw_high)
+			return (fresh_find(map, er, &exact, startp));
+	}
+	return (false);
+}
+
 static bool
 solve_one(struct vm_extmap *map, const struct vm_pgreq *req,
     const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *seg)
@@ -254,7 +307,9 @@ solve_one(struct vm_extmap *map, const struct vm_pgreq *req,
 	if (er.er_npages > maxseg_frames(req) ||
 	    (er.er_boundary != 0 && er.er_npages > er.er_boundary))
 		return (false);
-	if (er.er_policy == VM_POLICY_EXACT)
+	if ((req->vpr_flags & VM_PG_FRESH) != 0)
+		found = fresh_one(map, &er, req, win, nwin, &start);
+	else if (er.er_policy == VM_POLICY_EXACT)
 		found = solve_exact(map, &er, req, win, nwin, &start);
 	else
 		for (i = nwin; i-- > 0 && !found;)
@@ -392,8 +447,11 @@ gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
 static void
 gather_pass(struct vm_extmap *map, struct gather *g,
     const struct vm_extreq *er, uint64_t maxseg, uint64_t n,
-    const struct vm_pgwindow *win, unsigned nwin)
+    const struct vm_pgwindow *win, unsigned nwin, bool fresh)
 {
+	bool (*next)(struct vm_extmap *, uint64_t, vm_frame_t, vm_frame_t,
+	    struct vm_extent *) =
+	    fresh ? vm_extmap_next_fresh : vm_extmap_next;
 	struct vm_extent ext;
 	vm_frame_t from;
 	unsigned i;
@@ -401,8 +459,8 @@ gather_pass(struct vm_extmap *map, struct gather *g,
 	g->g_n = 0;
 	g->g_sum = g->g_all = 0;
 	for (i = 0; i < nwin; i++) {
-		for (from = win[i].pw_low; vm_extmap_next(map, n, from,
-		    win[i].pw_high, &ext); from = ext.e_end)
+		for (from = win[i].pw_low; next(map, n, from, win[i].pw_high,
+		    &ext); from = ext.e_end)
 			gather_extent(g, er, maxseg, &ext);
 	}
 }
@@ -458,7 +516,8 @@ solve_many(struct vm_extmap *map, const struct vm_pgreq *req,
 	longest = er.er_boundary != 0 && er.er_boundary < maxseg ?
 	    er.er_boundary : maxseg;
 	for (n = VM_EXTBLOCK_FRAMES; n > 0; n /= 2) {
-		gather_pass(map, &g, &er, maxseg, n, win, nwin);
+		gather_pass(map, &g, &er, maxseg, n, win, nwin,
+		    (req->vpr_flags & VM_PG_FRESH) != 0);
 		final = vm_ptoa(n < longest ? n : longest);
 		if (gather_enough(&g, final, need)) {
 			*rsegs = gather_finish(&g, need);

@@ -31,6 +31,7 @@
 #include <vm/vm_sync.h>
 
 bool vm_owner_tags = true;
+bool vm_fresh_bits = true;
 
 static struct vm_physseg segs[VM_PHYSSEG_MAX];
 static unsigned nsegs;
@@ -290,22 +291,44 @@ carve(psize_t size)
 	return (pa == VM_PADDR_NONE ? NULL : vm_md_phystov(pa, size));
 }
 
-static int
-span_attach(vm_frame_t first, uint64_t nframes)
-{
-	void *mem = carve(vm_extmap_metasize(nframes)), *tags = NULL;
+/* What a span needs: its metadata, tags and bits, NULL where not kept. */
+struct span_memory {
+	void	*sm_map;
+	void	*sm_tags;
+	void	*sm_bits;
+};
 
-	if (mem == NULL)
-		return (ENOMEM);
-	if (vm_owner_tags) {
-		tags = carve(nframes * sizeof(vm_owner_t));
-		if (tags == NULL)
-			return (ENOMEM);
-	}
-	if (vm_extmap_attach(&vm_map, first, nframes, mem) != 0)
-		return (ENOMEM);
-	vm_extmap_span(&vm_map, first)->xs_owner = tags;
-	return (0);
+/* => false: no room; what there is was got. */
+static bool
+span_memory_get(struct span_memory *sm, uint64_t nframes,
+    void *(*get)(psize_t size))
+{
+
+	memset(sm, 0, sizeof(*sm));
+	sm->sm_map = get(vm_extmap_metasize(nframes));
+	if (sm->sm_map != NULL && vm_owner_tags)
+		sm->sm_tags = get(nframes * sizeof(vm_owner_t));
+	if (sm->sm_map != NULL && vm_fresh_bits)
+		sm->sm_bits = get(nframes / 8);
+	return (sm->sm_map != NULL &&
+	    (!vm_owner_tags || sm->sm_tags != NULL) &&
+	    (!vm_fresh_bits || sm->sm_bits != NULL));
+}
+
+/* Map's lock held, or one CPU. */
+static void
+span_attach(vm_frame_t first, uint64_t nframes,
+    const struct span_memory *sm)
+{
+	struct vm_extspan *xs;
+	int error;
+
+	error = vm_extmap_attach(&vm_map, first, nframes, sm->sm_map);
+	KASSERT(error == 0);
+	xs = vm_extmap_span(&vm_map, first);
+	xs->xs_owner = sm->sm_tags;
+	if (sm->sm_bits != NULL)
+		vm_extmap_record(xs, sm->sm_bits);
 }
 
 static int
@@ -313,14 +336,15 @@ spans_attach(void)
 {
 	struct hull hull[VM_EXTMAP_SPANS + 1];
 	unsigned i, n = hulls_make(hull);
-	int error;
+	struct span_memory sm;
+	uint64_t nframes;
 
 	vm_extmap_init(&vm_map);
 	for (i = 0; i < n; i++) {
-		error = span_attach(hull[i].h_first,
-		    hull[i].h_end - hull[i].h_first);
-		if (error != 0)
-			return (error);
+		nframes = hull[i].h_end - hull[i].h_first;
+		if (!span_memory_get(&sm, nframes, carve))
+			return (ENOMEM);
+		span_attach(hull[i].h_first, nframes, &sm);
 	}
 	for (i = 0; i < nsegs; i++)
 		vm_extmap_insert(&vm_map, segs[i].vs_start, segs[i].vs_end);
@@ -432,6 +456,14 @@ plug_carve(psize_t size)
 	return (vm_md_phystov(seg.vps_start, seg.vps_size));
 }
 
+static void
+plug_uncarve(const void *mem)
+{
+
+	if (mem != NULL)
+		(void)vm_pglist_free(vm_md_vtophys(mem), 0);
+}
+
 /*
  * Cover [first, end) with one more span.  What was done stays done if a
  * later step fails: the chunks are absent, and the next attempt finds them.
@@ -439,21 +471,17 @@ plug_carve(psize_t size)
 static int
 span_plug(vm_frame_t first, vm_frame_t end)
 {
-	void *mem = plug_carve(vm_extmap_metasize(end - first)), *tags = NULL;
+	struct span_memory sm;
 	vm_md_intr_t s;
-	int error;
 
-	if (mem != NULL && vm_owner_tags)
-		tags = plug_carve((end - first) * sizeof(vm_owner_t));
-	if (mem == NULL || (vm_owner_tags && tags == NULL)) {
-		if (mem != NULL)
-			(void)vm_pglist_free(vm_md_vtophys(mem), 0);
+	if (!span_memory_get(&sm, end - first, plug_carve)) {
+		plug_uncarve(sm.sm_map);
+		plug_uncarve(sm.sm_tags);
+		plug_uncarve(sm.sm_bits);
 		return (ENOMEM);
 	}
 	s = vm_sync_lock();
-	error = vm_extmap_attach(&vm_map, first, end - first, mem);
-	KASSERT(error == 0);
-	vm_extmap_span(&vm_map, first)->xs_owner = tags;
+	span_attach(first, end - first, &sm);
 	vm_sync_unlock(s);
 	return (0);
 }

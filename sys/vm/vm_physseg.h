@@ -43,6 +43,12 @@ int	vm_physmem_load(const struct vm_memrange *usable, unsigned nusable,
 extern bool	vm_owner_tags;
 
 /*
+ * vm_fresh_bits: remember which frames were ever handed out (a bit a frame),
+ * for VM_PG_FRESH?  True at first; as vm_owner_tags.
+ */
+extern bool	vm_fresh_bits;
+
+/*
  * vm_physseg_init: take over from the early allocator: make segments of its
  * ranges, split at the limits of the free lists; carve the metadata; show
  * what it gave away as allocated to its owners; free the rest.

@@ -674,12 +674,38 @@ list_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
 	return (list_take(list, flags, owner));
 }
 
+/* A fresh frame, from the highest list that has one. */
+static vm_frame_t
+fresh_take(unsigned flags, vm_owner_t owner)
+{
+	vm_frame_t low, high, frame = VM_FRAME_NONE;
+	vm_md_intr_t s = vm_sync_lock();
+	struct vm_extent ext;
+	unsigned list;
+
+	for (list = VM_NFREELIST; list-- > 0;) {
+		low = list == 0 ? 0 :
+		    vm_freelist_limit((enum vm_freelist)(list - 1));
+		high = vm_freelist_limit((enum vm_freelist)list);
+		if (list_avail((enum vm_freelist)list, flags) == 0 ||
+		    !vm_extmap_next_fresh(&vm_map, 1, low, high, &ext))
+			continue;
+		frame = ext.e_start;
+		map_alloc(frame, 1, owner);
+		break;
+	}
+	vm_sync_unlock(s);
+	return (frame);
+}
+
 vm_frame_t
 vm_sync_page(uint32_t cpu, unsigned flags, vm_owner_t owner)
 {
 	vm_frame_t frame;
 	unsigned list;
 
+	if ((flags & VM_PG_FRESH) != 0)
+		return (fresh_take(flags, owner));
 	for (list = VM_NFREELIST; list-- > 0;) {
 		frame = list_page(cpu, (enum vm_freelist)list, flags, owner);
 		if (frame != VM_FRAME_NONE)
@@ -1002,8 +1028,9 @@ vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	int error;
 
 	error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
+	/* What is held was used: no fresh memory comes from there. */
 	if ((error != 0 || *rsegs > 1) &&
-	    (req->vpr_flags & VM_PG_NODRAIN) == 0)
+	    (req->vpr_flags & (VM_PG_NODRAIN | VM_PG_FRESH)) == 0)
 		error = req->vpr_nsegs == 1 ?
 		    run_with_held(req, segs, rsegs) :
 		    runs_with_held(req, segs, rsegs);
