@@ -19,12 +19,14 @@ enum vm_counter {
 	VM_COUNT_REFILL,	/* frames moved map -> queue */
 	VM_COUNT_SPILL,		/* frames moved queue -> map */
 	VM_COUNT_STEAL,		/* frames taken back from queues on demand */
+	VM_COUNT_DRAIN,		/* CPUs whose queues were looked through */
 	VM_COUNT_STALE,		/* queue entries dropped: taken back before */
 	VM_COUNT_RUN_ALLOC,	/* constrained requests served */
 	VM_COUNT_RUN_FREE,	/* runs freed */
 	VM_COUNT_RUN_NOMEM,	/* ... failed: ENOMEM, or not waited for */
 	VM_COUNT_RUN_FBIG,	/* ... EFBIG */
 	VM_COUNT_RUN_INVAL,	/* ... EINVAL */
+	VM_COUNT_RUN_EXAMINED,	/* frames in the blocks searches looked into */
 	VM_COUNT_BAD_INVAL,	/* frees refused: not a start, not managed */
 	VM_COUNT_BAD_ALREADY,	/* ... already free */
 	VM_COUNT_BAD_MSGSIZE,	/* ... wrong size */

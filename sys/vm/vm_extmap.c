@@ -1120,6 +1120,7 @@ span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
 			return (false);
 		if (f > from)
 			from = f;
+		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
 		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_first_run(xs, b, es->es_order,
 		    (unsigned)(from & BLOCK_MASK), &found)) {
@@ -1158,6 +1159,7 @@ span_extent_prev(const struct extent_search *es, struct vm_extspan *xs,
 			return (false);
 		end = limit - f < VM_EXTBLOCK_FRAMES ?
 		    (unsigned)(limit - f) : VM_EXTBLOCK_FRAMES;
+		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
 		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_last_run(xs, b, es->es_order, end, &found)) {
 			block_clean(xs, b);

@@ -68,6 +68,8 @@ struct vm_extmap {
 	struct vm_extspan xm_span[VM_EXTMAP_SPANS];	/* by xs_first */
 	vm_frame_t	xm_next;	/* VM_POLICY_NEXT starts here: the end
 					   of what vm_extmap_alloc() took last */
+	uint64_t	xm_examined;	/* frames in the blocks that searches
+					   looked into */
 	uint64_t	xm_nfree;	/* free frames, held ones not counted */
 };
 

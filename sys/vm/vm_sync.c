@@ -370,6 +370,7 @@ cpu_drain(uint32_t cpu, vm_frame_t low, vm_frame_t high)
 	for (list = 0; list < VM_PAGEQ_LISTS; list++)
 		n += queue_drain(&vm_cpuqs[cpu].cq_queue[list], low, high);
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
+	vm_counter_add(vm_md_curcpu(), VM_COUNT_DRAIN, 1);
 	return (n);
 }
 
@@ -1024,6 +1025,7 @@ vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
 	vm_md_intr_t s = vm_sync_lock();
+	uint64_t examined = vm_map.xm_examined;
 	unsigned i;
 	int error;
 
@@ -1037,6 +1039,8 @@ vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	for (i = 0; error == 0 && i < *rsegs; i++)
 		map_alloc(vm_atop(segs[i].vps_start),
 		    vm_atop(segs[i].vps_size), req->vpr_owner);
+	vm_counter_add(vm_md_curcpu(), VM_COUNT_RUN_EXAMINED,
+	    vm_map.xm_examined - examined);
 	vm_sync_unlock(s);
 	return (error);
 }
