@@ -200,7 +200,7 @@ list_find(struct vm_extmap *map, struct vm_extreq *er,
  * first look at the whole window tells at once that there is no run, which is
  * what a request that fails has to wait for; and the lowest run of all is at
  * least in the lowest list that needs to be searched, the highest in the
- * right one.
+ * right one, unless it lies in two.
  */
 static bool
 window_find(struct vm_extmap *map, struct vm_extreq *er,
@@ -213,7 +213,8 @@ window_find(struct vm_extmap *map, struct vm_extreq *er,
 	er->er_high = win->pw_high;
 	if (!vm_extmap_find(map, er, startp, NULL))
 		return (false);
-	if (er->er_policy == VM_POLICY_HIGHEST)
+	if (er->er_policy == VM_POLICY_HIGHEST && vm_freelist_of(*startp) ==
+	    vm_freelist_of(*startp + er->er_npages - 1))
 		return (true);
 	lowest = er->er_policy == VM_POLICY_LOWEST ?
 	    vm_freelist_of(*startp) + 1 : 0;
