@@ -28,7 +28,7 @@
 #include "synth.h"
 
 #define	SOCKET	"qmp"
-#define	LOG	"qmp.log"	/* names of the commands that came, a line each */
+#define	LOG	"qmp.log"	/* the commands that came, a line each */
 #define	CORE	"core.elf"
 #define	KERNEL	"kernel.elf"
 #define	GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
@@ -371,8 +371,9 @@ script_silent(struct server *s, const char *command)
 {
 
 	(void)command;
-	for (;;)
+	while (s->s_fd != -1)
 		hear(s);
+	return (true);
 }
 
 /* What a server says first. */
@@ -389,7 +390,7 @@ ATF_TC_BODY(greetings, tc)
 		const char	*greeting;
 		const char	*text;
 	} cases[] = {
-		{ "SSH-2.0-OpenSSH_9.2\r\n", "not QMP: a line that is no JSON" },
+		{ "SSH-2.0-OpenSSH_9.2\r\n", "not QMP: a line that is no" },
 		{ "\n", "not QMP: a line that is no JSON object" },
 		{ "[1, 2]\n", "not QMP: a line that is no JSON object" },
 		{ "\"QMP\"\n", "not QMP: a line that is no JSON object" },
@@ -440,8 +441,9 @@ script_endless(struct server *s, const char *command)
 
 	(void)command;
 	memset(junk, ' ', sizeof(junk));
-	for (;;)
+	while (s->s_fd != -1)
 		say(s, junk, sizeof(junk));
+	return (true);
 }
 
 ATF_TC_WITHOUT_HEAD(endless);
@@ -462,8 +464,9 @@ script_flood(struct server *s, const char *command)
 {
 
 	(void)command;
-	for (;;)
+	while (s->s_fd != -1)
 		say_line(s, "{\"event\": \"RESUME\"}\n");
+	return (true);
 }
 
 ATF_TC_WITHOUT_HEAD(flood);
@@ -626,8 +629,8 @@ ATF_TC_BODY(misbehaved, tc)
 		{ script_refuse, "qmp_capabilities: no?[2Jway?", false },
 		{ script_at_memory, "not a size of memory", false },
 		{ script_memory_text, "not a size of memory", false },
-		{ script_memory_small, "segments of 491520 bytes in a memory of "
-		    "4096", true },
+		{ script_memory_small, "segments of 491520 bytes in a memory "
+		    "of 4096", true },
 		{ script_wrong_id, "not QMP: an answer to no question", true },
 		{ script_no_files, "getfd: No file descriptor supplied", true },
 		{ script_dump_error, "dump-guest-memory: There is a dump in "

@@ -131,7 +131,7 @@ run_failed(const struct result *r, const char *text)
 	    end[1] == '\0' && strstr(r->r_err, text) != NULL)
 		return (true);
 	(void)printf("wanted \"%s\", exit 1: exit %d, signal %d, "
-	    "out \"%.200s\", error: %s\n", text, r->r_status, r->r_signal, r->r_out,
-	    r->r_err);
+	    "out \"%.200s\", error: %s\n", text, r->r_status, r->r_signal,
+	    r->r_out, r->r_err);
 	return (false);
 }
