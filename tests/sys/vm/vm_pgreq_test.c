@@ -85,7 +85,7 @@ static const struct vm_pgreq malformed[] = {
 	REQ(PAGE, .vpr_lists = UINT32_MAX),
 	REQ(PAGE, .vpr_policy = (enum vm_policy)(VM_POLICY_EXACT + 1)),
 	REQ(PAGE, .vpr_policy = (enum vm_policy)-1),
-	REQ(PAGE, .vpr_flags = 0x10),
+	REQ(PAGE, .vpr_flags = 0x10000),
 	REQ(PAGE, .vpr_flags = 0x80000000),
 	REQ(PAGE, .vpr_policy = VM_POLICY_EXACT, .vpr_low = 1),
 	REQ(PAGE, .vpr_policy = VM_POLICY_EXACT, .vpr_low = PAGE / 2,

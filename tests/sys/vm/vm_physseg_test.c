@@ -73,29 +73,32 @@ ATF_TC_BODY(split_at_limits, tc)
 	audit_ok(NULL);
 }
 
-ATF_TC_WITHOUT_HEAD(find);
-ATF_TC_BODY(find, tc)
+ATF_TC_WITHOUT_HEAD(get);
+ATF_TC_BODY(get, tc)
 {
-	const struct vm_physseg *found;
+	vm_frame_t before = 0;
 	struct vm_physseg seg;
 	unsigned i;
 
 	(void)tc;
 	vm_start(pc_ranges, pc_nranges);
-	ATF_REQUIRE(vm_physseg_find(UINT64_MAX) == NULL);
-	ATF_REQUIRE(vm_physseg_find(VM_FRAME_END) == NULL);
-	ATF_REQUIRE(vm_physseg_find(0x9f) == NULL);
 	for (i = 0; vm_physseg_get(i, &seg); i++) {
-		found = vm_physseg_find(seg.vs_start);
-		ATF_REQUIRE(found != NULL);
-		ATF_REQUIRE_EQ(found->vs_start, seg.vs_start);
-		ATF_REQUIRE_EQ(found->vs_end, seg.vs_end);
-		ATF_REQUIRE_EQ(found->vs_list, seg.vs_list);
-		ATF_REQUIRE_EQ(vm_physseg_find(seg.vs_end - 1), found);
-		ATF_REQUIRE(vm_physseg_find(seg.vs_end) != found);
+		ATF_REQUIRE(seg.vs_start < seg.vs_end);
+		ATF_REQUIRE(i == 0 || seg.vs_start >= before);
+		ATF_REQUIRE_EQ(vm_freelist_of(seg.vs_start), seg.vs_list);
+		ATF_REQUIRE_EQ(vm_freelist_of(seg.vs_end - 1), seg.vs_list);
+		ATF_REQUIRE(vm_physseg_managed(seg.vs_start, seg.vs_end));
+		before = seg.vs_end;
 	}
-	ATF_REQUIRE(i >= pc_nranges);
+	/* Each of the ranges, two of which reach over a border. */
+	ATF_REQUIRE_EQ(i, pc_nranges + 3);
 	ATF_REQUIRE(!vm_physseg_get(UINT32_MAX, &seg));
+	/* Segments that touch count as one, holes do not. */
+	ATF_REQUIRE(vm_physseg_managed(0x100, 0x2000));
+	ATF_REQUIRE(!vm_physseg_managed(0x9e, 0x101));
+	ATF_REQUIRE(!vm_physseg_managed(0x9f, 0xa0));
+	ATF_REQUIRE(!vm_physseg_managed(UINT64_MAX - 1, UINT64_MAX));
+	ATF_REQUIRE(!vm_physseg_managed(VM_FRAME_END, VM_FRAME_END + 1));
 }
 
 /* What was taken is allocated to its owner, the rest is free. */
@@ -147,12 +150,12 @@ ATF_TC_BODY(metadata, tc)
 		n += ext.e_end - ext.e_start;
 	}
 	ATF_REQUIRE_EQ(n, va.va_allocated);
-	/* At most 2.5 bits a frame, and 16 for the owner's tag. */
-	ATF_REQUIRE(n * PAGE * 8 <= end * 37 / 2 + 2 * PAGE * 8);
+	/* At most 2.5 bits a frame, 16 for the tag and 1 for freshness. */
+	ATF_REQUIRE(n * PAGE * 8 <= end * 39 / 2 + 3 * PAGE * 8);
 }
 
-ATF_TC_WITHOUT_HEAD(without_tags);
-ATF_TC_BODY(without_tags, tc)
+ATF_TC_WITHOUT_HEAD(metadata_least);
+ATF_TC_BODY(metadata_least, tc)
 {
 	static const struct vm_memrange map = { 0, 256 * MiB };
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(8 * PAGE);
@@ -161,6 +164,7 @@ ATF_TC_BODY(without_tags, tc)
 
 	(void)tc;
 	vm_owner_tags = false;
+	vm_fresh_bits = false;
 	vm_start(&map, 1);
 	audit_ok(&va);
 	/* At most 2.5 bits a frame. */
@@ -175,6 +179,7 @@ ATF_TC_BODY(without_tags, tc)
 	ATF_REQUIRE_EQ(vm_page_free(pa), 0);
 	audit_ok(NULL);
 	vm_owner_tags = true;
+	vm_fresh_bits = true;
 }
 
 ATF_TC_WITHOUT_HEAD(load_errors);
@@ -246,8 +251,8 @@ ATF_TC_WITHOUT_HEAD(far_apart);
 ATF_TC_BODY(far_apart, tc)
 {
 	static const struct vm_memrange map[] = {
-		{ 0, 16 * PAGE }, { MiB, 16 * MiB }, { TiB, PAGE },
-		{ TOP / 2, 2 * PAGE }, { TOP - PAGE, PAGE },
+		{ 0, 16 * PAGE }, { MiB, 16 * MiB }, { TiB, MiB },
+		{ TOP / 2, MiB }, { TOP - MiB, MiB },
 	};
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
 	unsigned i;
@@ -314,10 +319,10 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, freelists);
 	ATF_TP_ADD_TC(tp, split_at_limits);
-	ATF_TP_ADD_TC(tp, find);
+	ATF_TP_ADD_TC(tp, get);
 	ATF_TP_ADD_TC(tp, taken);
 	ATF_TP_ADD_TC(tp, metadata);
-	ATF_TP_ADD_TC(tp, without_tags);
+	ATF_TP_ADD_TC(tp, metadata_least);
 	ATF_TP_ADD_TC(tp, load_errors);
 	ATF_TP_ADD_TC(tp, many_spans);
 	ATF_TP_ADD_TC(tp, many_spans_with_taken);
