@@ -22,7 +22,6 @@
 #include "vmbench.h"
 
 #define	MAXRUNS		1000
-#define	MAXTHREADS	32		/* the main one has a queue too */
 #define	SIZE_MIN	FRAGMENT_MIN
 #define	SIZE_MAX_	(4 * TIB)
 
@@ -60,7 +59,7 @@ static _Noreturn void
 usage(void)
 {
 
-	fprintf(stderr, "usage: vmbench [-jlpqv] [-c size] [-n runs] "
+	fprintf(stderr, "usage: vmbench [-ejlpqv] [-c size] [-n runs] "
 	    "[-r seed] [-S size[,size ...]]\n"
 	    "               [-s size[,size ...]] [-T trace] [-t threads] "
 	    "[-w workload[,workload ...]]\n");
@@ -211,10 +210,13 @@ main(int argc, char **argv)
 	unsigned i;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:jln:pqr:S:s:T:t:vw:")) != -1) {
+	while ((c = getopt(argc, argv, "c:ejln:pqr:S:s:T:t:vw:")) != -1) {
 		switch (c) {
 		case 'c':
 			opt.o_mapsize = size_parse(optarg);
+			break;
+		case 'e':
+			opt.o_alone = true;
 			break;
 		case 'j':
 			json = true;

@@ -38,6 +38,7 @@ enum contender {
 
 #define	MAXSIZES	8
 #define	MAXTRACES	8
+#define	MAXTHREADS	32	/* the main one has a queue too */
 
 /* What the command line asks for. */
 struct options {
@@ -51,12 +52,21 @@ struct options {
 	uint64_t	o_seed;
 	const char	*o_trace[MAXTRACES];
 	unsigned	o_ntraces;
+	bool		o_alone;	/* no free lists */
 	bool		o_quick;
 	bool		o_smallpages;
 	bool		o_verbose;
 };
 
 extern struct options opt;
+
+/* How many of the contenders take part, from the first on. */
+static inline unsigned
+ncontenders(void)
+{
+
+	return (opt.o_alone ? EXTANT + 1 : NCONTENDER);
+}
 
 /*
  * The workloads.  Each takes all of its runs and notes what it measured.

@@ -165,7 +165,7 @@ each(const char *work, void (*fn)(enum contender, psize_t, struct rng *))
 	for (s = 0; s < opt.o_nsizes; s++) {
 		for (run = 0; run < opt.o_runs; run++) {
 			progress(work, opt.o_size[s], run);
-			for (who = 0; who < NCONTENDER; who++) {
+			for (who = 0; who < ncontenders(); who++) {
 				rng_init(&r, opt.o_seed + run);
 				fn((enum contender)who, opt.o_size[s], &r);
 			}

@@ -419,7 +419,7 @@ replay(const char *path)
 	replay_init(&rp, t);
 	for (run = 0; run < opt.o_runs; run++) {
 		progress(name, 0, run);
-		for (who = 0; who < NCONTENDER; who++)
+		for (who = 0; who < ncontenders(); who++)
 			replay_timed((enum contender)who, &rp, name);
 	}
 	result_note("replay", 0, name, "left out", "", EXTANT,

@@ -144,7 +144,7 @@ work_threads(void)
 
 	for (run = 0; run < opt.o_runs; run++) {
 		progress("threads", opt.o_mapsize, run);
-		for (i = 0; i < NELEM(who); i++) {
+		for (i = 0; i < (opt.o_alone ? 1 : NELEM(who)); i++) {
 			rng_init(&r, opt.o_seed + run);
 			threads_pairs(who[i]);
 			threads_churn(who[i], &r);
@@ -155,12 +155,18 @@ work_threads(void)
 /*
  * Requests that cannot succeed while other threads allocate and free single
  * pages, in bursts of 1 to 64.
+ *
+ * Where there is less than a processor for each of them, the scheduler makes
+ * them take turns, and what is then measured is nothing.  So each side shows
+ * that it goes on, and what is done while the other side rests does not count.
  */
 
 #define	BUSY_BURST	64
-#define	PHASE_NSEC	200000000
+#define	PHASE_NSEC	100000000	/* of requests that count */
+#define	PHASE_MAX_NSEC	3000000000	/* and of those that do not */
 #define	PACE_NSEC	10000
-#define	CONTENDED	200000		/* samples at most */
+#define	RESTING_NSEC	5000		/* without a sign: rests */
+#define	CONTENDED	400000		/* samples at most */
 
 /* What the busy threads are to do, and for which phase they count. */
 enum phase {
@@ -173,30 +179,54 @@ enum phase {
 };
 
 static _Atomic unsigned phase_now;
+static struct {
+	_Atomic uint64_t n;
+} requests_made __attribute__((aligned(VM_CACHE_LINE)));
 
 struct busy {
-	pthread_t	b_thread;
+	_Atomic uint64_t b_signs __attribute__((aligned(VM_CACHE_LINE)));
+	pthread_t	b_thread __attribute__((aligned(VM_CACHE_LINE)));
 	uint64_t	b_nsec[NPHASE];
 	uint64_t	b_pairs[NPHASE];
 };
 
+static uint64_t
+busy_bursts(struct busy *b)
+{
+	uint64_t page[BUSY_BURST], n, done = 0;
+	unsigned i;
+
+	for (i = 1; i <= BUSY_BURST; i++) {
+		n = pages_get(EXTANT, page, i);
+		done += pages_put(EXTANT, page, n);
+		atomic_store_explicit(&b->b_signs, atomic_load_explicit(
+		    &b->b_signs, memory_order_relaxed) + 1,
+		    memory_order_relaxed);
+	}
+	return (done);
+}
+
 static void *
 busy_main(void *arg)
 {
-	uint64_t page[BUSY_BURST], n, t;
 	struct busy *b = arg;
-	unsigned phase, i;
+	uint64_t t, made, n;
+	unsigned phase;
 
 	for (;;) {
 		phase = atomic_load_explicit(&phase_now, memory_order_acquire);
 		if (phase == PHASE_END)
 			break;
+		made = atomic_load_explicit(&requests_made.n,
+		    memory_order_relaxed);
 		t = cpu_nsec();
-		for (i = 1; i <= BUSY_BURST; i++) {
-			n = pages_get(EXTANT, page, i);
-			b->b_pairs[phase] += pages_put(EXTANT, page, n);
-		}
-		b->b_nsec[phase] += cpu_nsec() - t;
+		n = busy_bursts(b);
+		t = cpu_nsec() - t;
+		if (phase > PHASE_ALONE && atomic_load_explicit(
+		    &requests_made.n, memory_order_relaxed) == made)
+			continue;
+		b->b_pairs[phase] += n;
+		b->b_nsec[phase] += t;
 	}
 	return (NULL);
 }
@@ -208,28 +238,59 @@ phase_set(enum phase p)
 	atomic_store_explicit(&phase_now, p, memory_order_release);
 }
 
+/* Are all of them at work?  seen and when: of each, its last sign. */
+static bool
+all_busy(const struct busy *b, unsigned n, uint64_t *seen, uint64_t *when,
+    uint64_t now)
+{
+	uint64_t signs;
+	unsigned i;
+	bool all = true;
+
+	for (i = 0; i < n; i++) {
+		signs = atomic_load_explicit(&b[i].b_signs,
+		    memory_order_relaxed);
+		if (signs != seen[i]) {
+			seen[i] = signs;
+			when[i] = now;
+		}
+		all = all && now - when[i] < RESTING_NSEC;
+	}
+	return (all);
+}
+
 /* Requests for the length of a phase, pace ns apart (0: back to back). */
 static void
-phase_requests(const struct request *rq, uint64_t pace, struct samples *s,
-    bool *failed)
+phase_requests(const struct request *rq, uint64_t pace, const struct busy *b,
+    unsigned nbusy, struct samples *s, bool *failed)
 {
 	struct vm_pgreq req = request_make(rq);
-	uint64_t start = clock_nsec(CLOCK_MONOTONIC), due = start, now, t0, t1;
+	uint64_t seen[MAXTHREADS] = { 0 }, when[MAXTHREADS] = { 0 };
+	uint64_t start, due, now, last, counted = 0, t0, t1;
 	struct answer an;
 	int error;
 
-	for (;;) {
+	start = due = last = clock_nsec(CLOCK_MONOTONIC);
+	while (counted < PHASE_NSEC) {
 		now = clock_nsec(CLOCK_MONOTONIC);
-		if (now - start >= PHASE_NSEC)
+		if (now - start >= PHASE_MAX_NSEC)
 			break;
 		if (now < due)
 			continue;
 		t0 = ticks();
 		error = request_try(&req, &an);
 		t1 = ticks();
-		samples_add(s, t1 - t0);
+		atomic_store_explicit(&requests_made.n, atomic_load_explicit(
+		    &requests_made.n, memory_order_relaxed) + 1,
+		    memory_order_relaxed);
 		if (!request_as_expected(rq, error))
 			*failed = true;
+		if (all_busy(b, nbusy, seen, when, now)) {
+			samples_add(s, t1 - t0);
+			counted += now - last < PACE_NSEC ? now - last :
+			    PACE_NSEC;
+		}
+		last = now;
 		due += pace;
 		if (due < now)
 			due = now;	/* a request may take longer */
@@ -263,13 +324,15 @@ contended(const struct request *rq, unsigned nbusy)
 	const char *work = "contended", *row = rq->rq_name;
 	struct samples paced, flat;
 	psize_t size = opt.o_mapsize;
-	struct busy *b = calloc(nbusy, sizeof(*b));
+	struct busy *b;
 	bool failed = false;
 	double alone;
 	unsigned i;
 
+	b = aligned_alloc(VM_CACHE_LINE, nbusy * sizeof(*b));
 	if (b == NULL)
 		err(1, "no memory");
+	memset(b, 0, nbusy * sizeof(*b));
 	samples_init(&paced, CONTENDED);
 	samples_init(&flat, CONTENDED);
 	phase_set(PHASE_WARM);
@@ -279,9 +342,9 @@ contended(const struct request *rq, unsigned nbusy)
 	phase_set(PHASE_ALONE);
 	phase_sleep();
 	phase_set(PHASE_PACED);
-	phase_requests(rq, PACE_NSEC, &paced, &failed);
+	phase_requests(rq, PACE_NSEC, b, nbusy, &paced, &failed);
 	phase_set(PHASE_FLAT_OUT);
-	phase_requests(rq, 0, &flat, &failed);
+	phase_requests(rq, 0, b, nbusy, &flat, &failed);
 	phase_set(PHASE_END);
 	for (i = 0; i < nbusy; i++)
 		pthread_join(b[i].b_thread, NULL);
