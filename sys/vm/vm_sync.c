@@ -501,6 +501,20 @@ place_find(struct vm_pageplace *pp, vm_frame_t frame, struct vm_pageq *q)
 	return (seg != NULL);
 }
 
+/* Held -> head, however often others change the word. */
+static bool
+word_own(vm_extword_t *wp, unsigned bit)
+{
+	uint64_t w;
+
+	do {
+		if (vm_sync_own(wp, bit))
+			return (true);
+		w = atomic_load_explicit(wp, memory_order_relaxed);
+	} while (vm_sync_bit(w, bit) && !vm_sync_bit(w, bit + 32));
+	return (false);
+}
+
 /* Pop until an entry is good or the queue is empty. */
 static vm_frame_t
 queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
@@ -515,8 +529,9 @@ queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
 		frame = q->pq_base + atomic_load_explicit(
 		    &q->pq_entry[n - 1], memory_order_relaxed);
 		/* The memory of a stale entry may have gone. */
-		own = place_find(pp, frame, q) && vm_sync_own(&pp->pp_word[(frame - pp->pp_first) /
-		    VM_EXTWORD_FRAMES], (unsigned)(frame & WORD_LAST));
+		own = place_find(pp, frame, q) && word_own(
+		    &pp->pp_word[(frame - pp->pp_first) / VM_EXTWORD_FRAMES],
+		    (unsigned)(frame & WORD_LAST));
 		atomic_store_explicit(&q->pq_count, --n, memory_order_relaxed);
 		if (own) {
 			vm_sync_tag(pp, frame, owner);

@@ -49,40 +49,44 @@ uint64_t	vm_sync_reserve(enum vm_freelist);
  * elsewhere finds a stale entry, which is harmless.
  */
 
-/* Held -> head, by compare-and-swap; false: it was not held. */
+static inline bool
+vm_sync_bit(uint64_t word, unsigned i)
+{
+
+	return ((word >> (i & 63) & 1) != 0);
+}
+
+/*
+ * Held -> head, by one compare-and-swap; false: it was not held, or the word
+ * changed meanwhile.
+ */
 static inline bool
 vm_sync_own(vm_extword_t *wp, unsigned bit)
 {
 	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
 
-	do {
-		if (__builtin_expect((old >> bit & 0x100000001) != 1, 0))
-			return (false);
-	} while (__builtin_expect(!atomic_compare_exchange_weak_explicit(wp,
-	    &old, old | (uint64_t)1 << (bit + 32), memory_order_acq_rel,
-	    memory_order_relaxed), 0));
-	return (true);
+	return (vm_sync_bit(old, bit) && !vm_sync_bit(old, bit + 32) &&
+	    atomic_compare_exchange_strong_explicit(wp, &old,
+	    old | (uint64_t)1 << ((bit + 32) & 63), memory_order_acq_rel,
+	    memory_order_relaxed));
 }
 
 /*
- * Head -> held, by compare-and-swap; false: it was no head, or the head of
- * more than one frame.  => bit is not the last of the word: the next frame's
- * state has to change with it or not at all.
+ * Head -> held, by one compare-and-swap; false: it was no head, or the head
+ * of more than one frame, or the word changed meanwhile.  => bit is not the
+ * last of the word: the next frame's state has to change with it or not at
+ * all.
  */
 static inline bool
 vm_sync_disown(vm_extword_t *wp, unsigned bit)
 {
 	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
 
-	do {
-		if (__builtin_expect(
-		    (old >> bit & 0x100000001) != 0x100000001 ||
-		    (old >> bit & 0x200000002) == 0x200000000, 0))
-			return (false);
-	} while (__builtin_expect(!atomic_compare_exchange_weak_explicit(wp,
-	    &old, old & ~((uint64_t)1 << (bit + 32)), memory_order_acq_rel,
-	    memory_order_relaxed), 0));
-	return (true);
+	return (vm_sync_bit(old, bit) && vm_sync_bit(old, bit + 32) &&
+	    (vm_sync_bit(old, bit + 1) || !vm_sync_bit(old, bit + 33)) &&
+	    atomic_compare_exchange_strong_explicit(wp, &old,
+	    old & ~((uint64_t)1 << ((bit + 32) & 63)), memory_order_acq_rel,
+	    memory_order_relaxed));
 }
 
 /* Set the owner of a frame that was just allocated. */
