@@ -17,7 +17,8 @@ _LICENSED=	-name '*.[chSy]' -o -name '*.sh' -o -name '*.mk' \
 		-o -path ./.ci/run
 LINT_HOST=	${LIBEXTANT_DIR} usr.sbin/extstat
 # The compilers check formats, and know that a positive constant may be %u.
-CPPCHECK_FLAGS=	--library=posix --library=gnu --library=bsd --quiet --std=c11 --error-exitcode=1 --inline-suppr \
+CPPCHECK_FLAGS=	--quiet --std=c11 --error-exitcode=1 --inline-suppr \
+		--library=posix --library=gnu --library=bsd \
 		--enable=warning,performance,portability \
 		--suppress=missingIncludeSystem \
 		--suppress=invalidPrintfArgType_uint

@@ -21,11 +21,9 @@ install: .PHONY
 install: _install-man
 _install-man: .PHONY
 .for _m in ${MAN}
-.if exists(${.CURDIR}/${_m})
 	@${INSTALL} -d ${DESTDIR}${MANDIR}/man${_m:E}
 	${INSTALL} -m 444 ${.CURDIR}/${_m} \
 	    ${DESTDIR}${MANDIR}/man${_m:E}/${_m:T}
-.endif
 .endfor
 .for _p _l in ${MLINKS}
 	ln -sf ../man${_p:E}/${_p:T} ${DESTDIR}${MANDIR}/man${_l:E}/${_l:T}

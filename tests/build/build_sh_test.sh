@@ -137,7 +137,7 @@ no_apt_body()
 		mv err err.$t
 	done
 	atf_check -o match:qemu-system-x86 cat err.run
-	atf_check -o match:'qemu-system-x86 kyua make atf-sh libatf-dev' cat err.test
+	atf_check -o match:'x86 kyua make atf-sh libatf-dev liblzma-dev' cat err.test
 	atf_check -o not-match:'qemu|kyua' cat err.install
 	atf_check -o match:cppcheck cat err.lint
 }

@@ -1,0 +1,16 @@
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+#
+# The drivers of the reference kernel, those of ISA and of PCI.
+#
+
+DEV_SRCS= \
+	sys/dev/cksum.c \
+	sys/dev/isa/fdc.c \
+	sys/dev/isa/i8237.c \
+	sys/dev/pci/edu.c \
+	sys/dev/pci/pci.c

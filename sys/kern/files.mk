@@ -1,0 +1,21 @@
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+#
+# The machine-independent half of the reference kernel.
+#
+
+KERN_SRCS= \
+	sys/kern/init_main.c \
+	sys/kern/kern_ageing.c \
+	sys/kern/kern_delay.c \
+	sys/kern/kern_monitor.c \
+	sys/kern/kern_options.c \
+	sys/kern/kern_smp.c \
+	sys/kern/subr_bus_dma.c \
+	sys/kern/subr_errno.c \
+	sys/kern/subr_prf.c \
+	sys/kern/subr_string.c
