@@ -237,39 +237,48 @@ taken_by(const struct taken *t, const char *owner)
 	    memcmp(t->t_owner, owner, len) == 0);
 }
 
-/* Add to an entry of the same owner that the range touches, if there is. */
-static bool
-taken_extend(paddr_t start, paddr_t end, const char *owner)
+static void
+taken_delete(unsigned i)
 {
-	unsigned i;
 
-	for (i = 0; i < ntaken; i++) {
-		if (!taken_by(&taken[i], owner))
-			continue;
-		if (taken[i].t_end == start)
-			taken[i].t_end = end;
-		else if (taken[i].t_start == end)
-			taken[i].t_start = start;
-		else
-			continue;
-		return (true);
-	}
-	return (false);
+	ntaken--;
+	for (; i < ntaken; i++)
+		taken[i] = taken[i + 1];
+}
+
+/* Add to the entries of the same owner that the range touches, if any. */
+static bool
+taken_extend(unsigned at, paddr_t start, paddr_t end, const char *owner)
+{
+	bool before = at > 0 && taken[at - 1].t_end == start &&
+	    taken_by(&taken[at - 1], owner);
+	bool behind = at < ntaken && taken[at].t_start == end &&
+	    taken_by(&taken[at], owner);
+
+	if (before && behind) {
+		taken[at - 1].t_end = taken[at].t_end;
+		taken_delete(at);
+	} else if (before)
+		taken[at - 1].t_end = end;
+	else if (behind)
+		taken[at].t_start = start;
+	return (before || behind);
 }
 
 static int
 taken_insert(paddr_t start, paddr_t end, const char *owner)
 {
 	size_t len = strlen(owner);
-	unsigned at;
+	unsigned at, i;
 
-	if (taken_extend(start, end, owner))
+	for (at = ntaken; at > 0 && taken[at - 1].t_start > start; at--)
+		continue;
+	if (taken_extend(at, start, end, owner))
 		return (0);
 	if (ntaken == VM_BOOTSTRAP_TAKEN)
 		return (ENOSPC);
-	for (at = ntaken; at > 0 && taken[at - 1].t_start > start; at--)
-		taken[at] = taken[at - 1];
-	ntaken++;
+	for (i = ntaken++; i > at; i--)
+		taken[i] = taken[i - 1];
 	taken[at].t_start = start;
 	taken[at].t_end = end;
 	if (len > VM_OWNER_NAMELEN - 1)
@@ -283,16 +292,12 @@ taken_insert(paddr_t start, paddr_t end, const char *owner)
  * Of what is reserved, only the parts that nobody took before are entered:
  * the log has no overlaps, the first owner of a page keeps it.
  */
-int
-vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
+static int
+taken_fill(paddr_t start, paddr_t end, const char *owner)
 {
-	struct vm_memrange r = { start, size };
-	paddr_t end = page_up(stated_end(&r)), stop;
+	paddr_t stop;
 	unsigned i;
 
-	if (size == 0 || start >= PADDR_END)
-		return (0);
-	start = page_down(start);
 	while (start < end) {
 		stop = end;
 		for (i = 0; i < ntaken; i++) {
@@ -312,6 +317,25 @@ vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
 		start = stop;
 	}
 	return (0);
+}
+
+int
+vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
+{
+	static struct taken before[VM_BOOTSTRAP_TAKEN];
+	struct vm_memrange r = { start, size };
+	unsigned nbefore = ntaken;
+	int error;
+
+	if (size == 0 || start >= PADDR_END)
+		return (0);
+	memcpy(before, taken, sizeof(before));
+	error = taken_fill(page_down(start), page_up(stated_end(&r)), owner);
+	if (error != 0) {
+		memcpy(taken, before, sizeof(taken));
+		ntaken = nbefore;
+	}
+	return (error);
 }
 
 /*

@@ -48,7 +48,7 @@ void	vm_bootstrap_exclude(paddr_t start, psize_t size);
  * image, a boot module).  Pages it touches are managed, but shown as
  * allocated to owner when the page allocator starts.  Of pages reserved twice
  * the first owner keeps them.  Ranges of one owner that touch become one.
- * => 0; ENOSPC: the log is full.
+ * => 0; ENOSPC: the log is full, and nothing changes.
  */
 int	vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner);
 

@@ -191,6 +191,7 @@ vm_explain(struct vm_extmap *map, const struct vm_physseg *segs,
 
 	one.vpr_nsegs = 1;
 	one.vpr_maxsegsz = 0;
+	one.vpr_flags &= ~(unsigned)VM_PG_FRESH;
 	if ((er.er_boundary == 0 || er.er_npages <= er.er_boundary) &&
 	    vm_pgreq_solve(map, &one, &seg, &rsegs) == 0) {
 		out->vpe_possible = true;

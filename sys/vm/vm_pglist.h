@@ -25,7 +25,8 @@ enum vm_policy {
 	VM_POLICY_LOWEST,	/* first fit from low */
 	VM_POLICY_HIGHEST,	/* first fit from high */
 	VM_POLICY_BEST,		/* in the smallest extent that fits */
-	VM_POLICY_NEXT,		/* first fit from where the last one ended */
+	VM_POLICY_NEXT,		/* first fit from where the last one ended
+				   (of fresh memory: as VM_POLICY_LOWEST) */
 	VM_POLICY_EXACT		/* at vpr_low, nowhere else */
 };
 
@@ -145,7 +146,7 @@ struct vm_pgexplain {
 
 /*
  * vm_pglist_explain: why a request (of one segment) fails, or where it
- * would succeed.  Free includes held.
+ * would succeed.  Free includes held; what is fresh is not told apart.
  * => 0, or EINVAL as vm_pgreq_check().
  * => a diagnosis: O(frames in the window), takes the map's lock throughout;
  *    the answer is as of one moment and allocates nothing.

@@ -178,21 +178,33 @@ vm_pgreq_search(const struct vm_pgreq *req)
 	return (er);
 }
 
-/* In the part of a window that belongs to one list. */
+/* The part of a window that belongs to one list; false: nothing. */
+static bool
+list_window(const struct vm_pgwindow *win, unsigned list,
+    struct vm_pgwindow *part)
+{
+
+	part->pw_low = list == 0 ? 0 :
+	    vm_freelist_limit((enum vm_freelist)(list - 1));
+	part->pw_high = vm_freelist_limit((enum vm_freelist)list);
+	if (part->pw_low < win->pw_low)
+		part->pw_low = win->pw_low;
+	if (part->pw_high > win->pw_high)
+		part->pw_high = win->pw_high;
+	return (part->pw_low < part->pw_high);
+}
+
 static bool
 list_find(struct vm_extmap *map, struct vm_extreq *er,
     const struct vm_pgwindow *win, unsigned list, vm_frame_t *startp)
 {
+	struct vm_pgwindow part;
 
-	er->er_low = list == 0 ? 0 :
-	    vm_freelist_limit((enum vm_freelist)(list - 1));
-	er->er_high = vm_freelist_limit((enum vm_freelist)list);
-	if (er->er_low < win->pw_low)
-		er->er_low = win->pw_low;
-	if (er->er_high > win->pw_high)
-		er->er_high = win->pw_high;
-	return (er->er_low < er->er_high &&
-	    vm_extmap_find(map, er, startp, NULL));
+	if (!list_window(win, list, &part))
+		return (false);
+	er->er_low = part.pw_low;
+	er->er_high = part.pw_high;
+	return (vm_extmap_find(map, er, startp, NULL));
 }
 
 /*
@@ -272,6 +284,22 @@ fresh_find(struct vm_extmap *map, const struct vm_extreq *er,
 	return (found);
 }
 
+/* List by list from above, then across. */
+static bool
+fresh_window(struct vm_extmap *map, const struct vm_extreq *er,
+    const struct vm_pgwindow *win, vm_frame_t *startp)
+{
+	struct vm_pgwindow part;
+	unsigned list;
+
+	for (list = VM_NFREELIST; list-- > 0;) {
+		if (list_window(win, list, &part) &&
+		    fresh_find(map, er, &part, startp))
+			return (true);
+	}
+	return (fresh_find(map, er, win, startp));
+}
+
 /* An exact place, or the list-by-list search, of fresh frames. */
 static bool
 fresh_one(struct vm_extmap *map, const struct vm_extreq *er,
@@ -287,7 +315,7 @@ fresh_one(struct vm_extmap *map, const struct vm_extreq *er,
 	}
 	for (i = nwin; i-- > 0;) {
 		if (er->er_policy != VM_POLICY_EXACT) {
-			if (fresh_find(map, er, &win[i], startp))
+			if (fresh_window(map, er, &win[i], startp))
 				return (true);
 		} else if (exact.pw_low >= win[i].pw_low &&
 		    exact.pw_high <= win[i].pw_high)

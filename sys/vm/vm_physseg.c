@@ -559,8 +559,9 @@ unplug_locked(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
 	vm_md_intr_t s = vm_sync_lock();
 	int error = EINVAL;
 
-	if (all_managed(start, end) && nsegs < VM_PHYSSEG_MAX)
-		error = vm_sync_unplug(start, end, pin);
+	if (all_managed(start, end))
+		error = nsegs == VM_PHYSSEG_MAX ? ENOSPC :
+		    vm_sync_unplug(start, end, pin);
 	if (error == 0) {
 		segs_remove(start, end);
 		vm_sync_relist();

@@ -79,9 +79,9 @@ int	vm_physseg_plug(paddr_t start, psize_t size);
  * vm_physseg_unplug: memory [start, start + size) is going to go: stop
  * managing it.  It need not be a whole segment.
  * => both page-aligned, at least two pages.  Held pages are taken back first.
- * => 0; EINVAL: malformed, or not all managed; EBUSY: some of it is
- *    allocated, by *pin (which may be NULL) and perhaps others.  An error
- *    changes nothing.
+ * => 0; EINVAL: malformed, or not all managed; ENOSPC: too many segments, as
+ *    what remains may be one more; EBUSY: some of it is allocated, by *pin
+ *    (which may be NULL) and perhaps others.  An error changes nothing.
  */
 struct vm_physpin {
 	paddr_t		pin_start;	/* of the allocation, bytes */
