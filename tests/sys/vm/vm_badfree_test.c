@@ -9,6 +9,7 @@
  * the right error, counter and console line, and with no change.
  */
 
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <atf-c.h>
@@ -380,10 +381,12 @@ static void
 child_free(enum way way, paddr_t pa, psize_t size)
 {
 
-	/* What it prints on standard error is for the parent. */
+	const struct rlimit none = { 0, 0 };
 	int fd = open("panic", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-	if (fd == -1 || dup2(fd, STDERR_FILENO) == -1)
+	/* What it prints is for the parent; no image of all that memory. */
+	if (setrlimit(RLIMIT_CORE, &none) == -1 || fd == -1 ||
+	    dup2(fd, STDERR_FILENO) == -1)
 		_exit(3);
 	vm_badfree_panic = true;
 	(void)try_free(way, pa, size);
