@@ -23,6 +23,10 @@ run: .PHONY .MAKE
 	    OBJDIR=${OBJTOP}/sys/arch/amd64 \
 	    sh ${SRCTOP}/sys/arch/amd64/run.sh
 
+# Measures the allocator beside plain free lists.
+bench: .PHONY .MAKE
+	@cd ${SRCTOP}/tests/bench && ${.MAKE} bench
+
 help: .PHONY
 	@cat ${SRCTOP}/share/mk/help
 

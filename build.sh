@@ -95,6 +95,8 @@ find_missing()
 	run)	need_build; need_run ;;
 	test)	need_build; need_run; need_test ;;
 	build)	need_build; need_test ;;
+	bench)	need_build; need_header lzma.h liblzma-dev
+		need_header atf-c.h libatf-dev ;;
 	install) need_build ;;
 	lint)	need_build; need_tool gcc gcc; need_tool cppcheck cppcheck
 		need_tool mandoc mandoc ;;
@@ -169,7 +171,7 @@ shift
 case $target in
 -h|-\?|--help|help)
 	exec cat "$top/share/mk/help" ;;
-run|test|build|install|lint|clean)
+run|test|bench|build|install|lint|clean)
 	;;
 *)	fail "unknown target: $target (./build.sh help lists them)" ;;
 esac

@@ -59,10 +59,12 @@ static _Noreturn void
 usage(void)
 {
 
-	fprintf(stderr, "usage: vmbench [-ejlpqv] [-c size] [-n runs] "
-	    "[-r seed] [-S size[,size ...]]\n"
-	    "               [-s size[,size ...]] [-T trace] [-t threads] "
-	    "[-w workload[,workload ...]]\n");
+	fprintf(stderr, "usage: vmbench [-ejpqv] [-c size] [-n runs] [-o file] "
+	    "[-r seed]\n"
+	    "               [-S size[,size ...]] [-s size[,size ...]] "
+	    "[-T trace] [-t threads]\n"
+	    "               [-w workload[,workload ...]]\n"
+	    "       vmbench -l\n");
 	exit(1);
 }
 
@@ -192,8 +194,17 @@ defaults(void)
 	}
 	for (i = 0; i < NELEM(workloads); i++)
 		any = any || chosen[i];
-	for (i = 0; !any && i < NELEM(workloads); i++)
+	for (i = 0; i < NELEM(workloads); i++) {
+		if (any && !chosen[i])
+			continue;
 		chosen[i] = true;
+		if (workloads[i].wl_fn != work_replay || opt.o_ntraces != 0)
+			continue;
+		if (any)
+			errx(1, "replay needs a trace (-T)");
+		warnx("no trace given (-T): replay is left out");
+		chosen[i] = false;
+	}
 }
 
 static void
@@ -206,11 +217,13 @@ nothing(const char *line)
 int
 main(int argc, char **argv)
 {
+	const char *file = NULL;
 	bool json = false;
 	unsigned i;
+	FILE *fp;
 	int c;
 
-	while ((c = getopt(argc, argv, "c:ejln:pqr:S:s:T:t:vw:")) != -1) {
+	while ((c = getopt(argc, argv, "c:ejln:o:pqr:S:s:T:t:vw:")) != -1) {
 		switch (c) {
 		case 'c':
 			opt.o_mapsize = size_parse(optarg);
@@ -227,6 +240,9 @@ main(int argc, char **argv)
 		case 'n':
 			opt.o_runs = (unsigned)number("runs", optarg, 1,
 			    MAXRUNS);
+			break;
+		case 'o':
+			file = optarg;
 			break;
 		case 'p':
 			opt.o_smallpages = true;
@@ -265,6 +281,10 @@ main(int argc, char **argv)
 	if (optind != argc)
 		usage();
 	defaults();
+	/* Before minutes go by. */
+	fp = file == NULL ? stdout : fopen(file, "w");
+	if (fp == NULL)
+		err(1, "%s", file);
 
 	/* What the allocator says of maps and frees is not what we ask for. */
 	usermode_console(nothing);
@@ -274,13 +294,11 @@ main(int argc, char **argv)
 		if (chosen[i])
 			workloads[i].wl_fn();
 	}
-	if (json) {
-		if (output_json(stdout) != 0)
-			errx(1, "cannot write JSON");
-	} else {
-		output_table(stdout);
-	}
-	if (fflush(stdout) != 0 || ferror(stdout))
-		err(1, "standard output");
+	if (!json)
+		output_table(fp);
+	else if (output_json(fp) != 0)
+		errx(1, "cannot write JSON");
+	if (fflush(fp) != 0 || ferror(fp))
+		err(1, "%s", file == NULL ? "standard output" : file);
 	return (0);
 }

@@ -24,10 +24,11 @@
 
 /*
  * Cold caches: walk through twice as much memory as the last-level cache has.
+ * Virtual machines may claim more of it than there is to one processor.
  */
 
 #define	FLUSH_MIN	(64 * MIB)
-#define	FLUSH_MAX	(512 * MIB)
+#define	FLUSH_MAX	(128 * MIB)
 
 static unsigned char *flush_buf;
 static size_t flush_size;

@@ -103,9 +103,9 @@ start(psize_t size, unsigned run)
 {
 	struct metadata first, md;
 	double absent[STARTS], present[STARTS];
-	unsigned i;
+	unsigned i, n = opt.o_quick ? STARTS / 5 : STARTS;
 
-	for (i = 0; i < STARTS; i++) {
+	for (i = 0; i < n; i++) {
 		usermode_physmem_release();
 		absent[i] = start_once(size);
 		metadata_get(&first);
@@ -117,9 +117,9 @@ start(psize_t size, unsigned run)
 			errx(1, "metadata moved between two starts");
 	}
 	result_note("start", size, "nothing to first page", "us", "us", EXTANT,
-	    median(present, STARTS) / 1000);
+	    median(present, n) / 1000);
 	result_note("start", size, "with page faults", "us", "us", EXTANT,
-	    median(absent, STARTS) / 1000);
+	    median(absent, n) / 1000);
 	if (run == 0)
 		result_note("start", size, "metadata", "bits/frame", "bits",
 		    EXTANT, (double)md.md_size * 8 / (double)vm_atop(size));

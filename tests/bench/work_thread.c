@@ -163,7 +163,7 @@ work_threads(void)
 
 #define	BUSY_BURST	64
 #define	PHASE_NSEC	100000000	/* of requests that count */
-#define	PHASE_MAX_NSEC	3000000000	/* and of those that do not */
+#define	PHASE_MAX_NSEC	2000000000	/* and of all of them */
 #define	PACE_NSEC	10000
 #define	RESTING_NSEC	5000		/* without a sign: rests */
 #define	CONTENDED	400000		/* samples at most */
@@ -267,13 +267,14 @@ phase_requests(const struct request *rq, uint64_t pace, const struct busy *b,
 	struct vm_pgreq req = request_make(rq);
 	uint64_t seen[MAXTHREADS] = { 0 }, when[MAXTHREADS] = { 0 };
 	uint64_t start, due, now, last, counted = 0, t0, t1;
+	uint64_t part = opt.o_quick ? 5 : 1;
 	struct answer an;
 	int error;
 
 	start = due = last = clock_nsec(CLOCK_MONOTONIC);
-	while (counted < PHASE_NSEC) {
+	while (counted < PHASE_NSEC / part) {
 		now = clock_nsec(CLOCK_MONOTONIC);
-		if (now - start >= PHASE_MAX_NSEC)
+		if (now - start >= PHASE_MAX_NSEC / part)
 			break;
 		if (now < due)
 			continue;

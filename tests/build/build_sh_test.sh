@@ -56,8 +56,8 @@ help_body()
 {
 
 	atf_check -o save:help "$(build_sh)" help
-	for t in run test build install lint clean help DESTDIR PREFIX CC \
-	    SANITIZE TESTS LONG; do
+	for t in run test bench build install lint clean help DESTDIR PREFIX CC \
+	    SANITIZE TESTS LONG BENCHFLAGS; do
 		atf_check -o match:"^    $t[ =]|, $t=" cat help
 	done
 	atf_check -o file:help "$(build_sh)" --help
