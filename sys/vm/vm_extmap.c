@@ -711,12 +711,49 @@ vm_extmap_next_fresh(struct vm_extmap *map, uint64_t n, vm_frame_t from,
 	return (false);
 }
 
+/* A whole block becomes free: no need to look at what it was. */
+static void
+block_insert(struct vm_extspan *xs, uint64_t b)
+{
+	static const struct vm_extsum whole = {
+		VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES,
+		VM_EXTBLOCK_FRAMES
+	};
+	unsigned i;
+
+	for (i = 0; i < BLOCK_WORDS; i++)
+		atomic_store_explicit(&xs->xs_word[b * BLOCK_WORDS + i], 0,
+		    memory_order_relaxed);
+	xs->xs_sum[b] = whole;
+	bit_clear(xs->xs_dirty, b);
+	for (i = 0; i <= MAXORDER; i++)
+		order_set(xs, i, b);
+	if (xs->xs_used != NULL)
+		memset(&xs->xs_used[b * BLOCK_WORDS], 0,
+		    BLOCK_WORDS * sizeof(xs->xs_used[0]));
+}
+
 void
 vm_extmap_insert(struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 {
+	struct vm_extspan *xs = NULL;
+	vm_frame_t stop;
 
-	vm_extmap_set(map, start, end, VM_FRAME_FREE);
-	for_blocks(map, start, end, block_fresh);
+	for (; start < end; start = stop) {
+		if (xs == NULL || start >= span_end(xs))
+			xs = vm_extmap_span(map, start);
+		KASSERT(xs != NULL);
+		stop = align_down(start, VM_EXTBLOCK_FRAMES) +
+		    VM_EXTBLOCK_FRAMES;
+		if (stop <= end && stop - start == VM_EXTBLOCK_FRAMES) {
+			block_insert(xs, span_block(xs, start));
+			map->xm_nfree += VM_EXTBLOCK_FRAMES;
+			continue;
+		}
+		stop = frame_min(stop, end);
+		vm_extmap_set(map, start, stop, VM_FRAME_FREE);
+		for_blocks(map, start, stop, block_fresh);
+	}
 }
 
 static uint64_t
@@ -1421,6 +1458,14 @@ vm_extmap_walk(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
 	if (ext->e_end == from)
 		ext->e_end = from + 1;
 	return (true);
+}
+
+bool
+vm_extmap_word_owned(const struct vm_extmap *map, vm_frame_t frame)
+{
+	const struct vm_extspan *xs = vm_extmap_span(map, frame);
+
+	return (xs == NULL || word_load(span_word(xs, frame)) >> 32 != 0);
 }
 
 bool

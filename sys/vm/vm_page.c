@@ -19,6 +19,7 @@
 #include <vm/vm_badfree.h>
 #include <vm/vm_counter_var.h>
 #include <vm/vm_page.h>
+#include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
 #define	WORD_SHIFT	5
@@ -84,7 +85,7 @@ vm_page_alloc(unsigned flags, vm_owner_t owner)
 		return (page_alloc_slow(s, cpu, flags, owner));
 	frame = q->pq_base + atomic_load_explicit(&q->pq_entry[n],
 	    memory_order_relaxed);
-	pp = &vm_cpuqs[cpu].cq_alloc;
+	pp = &q->pq_place;
 	if (unlikely(frame - pp->pp_start >= pp->pp_nframes ||
 	    !vm_sync_own(place_word(pp, frame), (unsigned)(frame & WORD_LAST))))
 		return (page_alloc_slow(s, cpu, flags, owner));
@@ -94,6 +95,25 @@ vm_page_alloc(unsigned flags, vm_owner_t owner)
 	vm_md_intr_restore(s);
 	return (vm_ptoa(frame));
 }
+
+/*
+ * The queue that takes a frame, or NULL: it is in the ISA list, which comes
+ * first, or nowhere; the place says that.
+ */
+static inline struct vm_pageq *
+frame_queue(struct vm_cpuq *cq, vm_frame_t frame)
+{
+
+	if (frame < vm_freelist_limit(VM_FREELIST_ISA))
+		return (NULL);
+	return (&cq->cq_queue[
+	    (frame >= vm_freelist_limit(VM_FREELIST_DMA31) ? 1 : 0) +
+	    (frame >= vm_freelist_limit(VM_FREELIST_DMA32) ? 1 : 0)]);
+}
+
+_Static_assert(VM_FREELIST_ISA == 0 && VM_FREELIST_DMA31 == 1 &&
+    VM_FREELIST_DMA32 == 2 && VM_FREELIST_DEFAULT == VM_NFREELIST - 1,
+    "frame_queue() counts limits");
 
 /*
  * If the queue is full, room is made for those that come; this one goes the
@@ -106,7 +126,7 @@ page_free_slow(vm_md_intr_t s, uint32_t cpu, paddr_t pa, const void *caller)
 	int error = EINVAL;
 
 	if (cpu != VM_NOCPU)
-		q = vm_cpuqs[cpu].cq_free.pp_queue;
+		q = frame_queue(&vm_cpuqs[cpu], vm_atop(pa));
 	if (q != NULL && atomic_load_explicit(&q->pq_count,
 	    memory_order_relaxed) == VM_PAGEQ_SIZE)
 		vm_sync_spill(cpu, q, VM_PAGEQ_BATCH);
@@ -127,18 +147,19 @@ vm_page_free(paddr_t pa)
 	vm_frame_t frame = vm_atop(pa);
 	struct vm_pageq *q;
 
-	if (unlikely(cpu == VM_NOCPU || (pa & (VM_PAGE_SIZE - 1)) != 0))
-		return (page_free_slow(s, cpu, pa,
-		    __builtin_return_address(0)));
-	pp = &vm_cpuqs[cpu].cq_free;
-	q = pp->pp_queue;
-	if (unlikely(frame - pp->pp_start >= pp->pp_nframes || q == NULL ||
+	if (unlikely(cpu == VM_NOCPU || (pa & (VM_PAGE_SIZE - 1)) != 0 ||
 	    (frame & WORD_LAST) == WORD_LAST ||
 	    atomic_load_explicit(&vm_sync_sleepers, memory_order_relaxed) != 0))
 		return (page_free_slow(s, cpu, pa,
 		    __builtin_return_address(0)));
+	q = frame_queue(&vm_cpuqs[cpu], frame);
+	if (unlikely(q == NULL))
+		return (page_free_slow(s, cpu, pa,
+		    __builtin_return_address(0)));
+	pp = &q->pq_place;
 	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
-	if (unlikely(n == VM_PAGEQ_SIZE))
+	if (unlikely(frame - pp->pp_start >= pp->pp_nframes ||
+	    n == VM_PAGEQ_SIZE))
 		return (page_free_slow(s, cpu, pa,
 		    __builtin_return_address(0)));
 	/* The entry comes first: a held frame is on a queue at any moment. */

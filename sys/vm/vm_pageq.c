@@ -21,8 +21,6 @@ cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
 	struct vm_pageq *q;
 	unsigned list;
 
-	memset(&cq->cq_alloc, 0, sizeof(cq->cq_alloc));
-	memset(&cq->cq_free, 0, sizeof(cq->cq_free));
 	atomic_store_explicit(&cq->cq_top, vm_pageq_of(cq, top),
 	    memory_order_relaxed);
 	for (list = 0; list < VM_NFREELIST; list++) {
@@ -30,6 +28,7 @@ cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
 		q = vm_pageq_of(cq, (enum vm_freelist)list);
 		if (q == NULL)
 			continue;
+		memset(&q->pq_place, 0, sizeof(q->pq_place));
 		q->pq_base = base[list];
 		atomic_store_explicit(&q->pq_count, 0, memory_order_relaxed);
 	}

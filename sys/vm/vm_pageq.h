@@ -23,20 +23,8 @@
 #define	VM_PAGEQ_BATCH	(VM_PAGEQ_SIZE / 2)
 
 /*
- * A queue: frames of one free list, as 32-bit numbers relative to pq_base.
- * The owning CPU pushes and pops; others read entries, under the map's lock,
- * to take frames back.  An entry whose frame is no longer held is stale, and
- * dropped by whoever meets it.
- */
-struct vm_pageq {
-	_Atomic uint32_t pq_count;
-	vm_frame_t	pq_base;
-	_Atomic uint32_t pq_entry[VM_PAGEQ_SIZE];
-};
-
-/*
- * A place where the state of frames is found without a search: those of the
- * segment [pp_start, pp_start + pp_nframes).
+ * Where the state of frames is found without a search: those of
+ * [pp_start, pp_start + pp_nframes), in one segment and one span.
  */
 struct vm_pageplace {
 	vm_frame_t	pp_start;
@@ -44,8 +32,20 @@ struct vm_pageplace {
 	vm_frame_t	pp_first;	/* of the span */
 	vm_extword_t	*pp_word;
 	_Atomic vm_owner_t *pp_owner;	/* or NULL */
-	struct vm_pageq	*pp_queue;	/* or NULL: never queued */
 };
+
+/*
+ * A queue: frames of one free list, as 32-bit numbers relative to pq_base.
+ * The owning CPU pushes and pops; others read entries, under the map's lock,
+ * to take frames back.  An entry whose frame is no longer held is stale, and
+ * dropped by whoever meets it.
+ */
+struct vm_pageq {
+	struct vm_pageplace pq_place;	/* of the last frame: the owner's */
+	vm_frame_t	pq_base;
+	_Atomic uint32_t pq_count;
+	_Atomic uint32_t pq_entry[VM_PAGEQ_SIZE];
+} __attribute__((aligned(VM_CACHE_LINE)));
 
 /*
  * Pages below 16 MiB are never kept on queues: what few there are stay where
@@ -54,9 +54,8 @@ struct vm_pageplace {
 #define	VM_PAGEQ_LISTS	(VM_NFREELIST - 1)
 
 struct vm_cpuq {
-	struct vm_pageplace cq_alloc;	/* of the last entry popped */
-	struct vm_pageplace cq_free;	/* of the last page freed */
-	struct vm_pageq	*_Atomic cq_top; /* queue of the highest list */
+	struct vm_pageq	*_Atomic cq_top; /* queue of the highest list that
+					   gave a page last */
 	vm_frame_t	cq_hint[VM_NFREELIST];	/* block to refill from */
 	struct vm_pageq	cq_queue[VM_PAGEQ_LISTS];
 } __attribute__((aligned(VM_CACHE_LINE)));

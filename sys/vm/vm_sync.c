@@ -394,6 +394,19 @@ cpu_forget(uint32_t cpu)
 		    0, memory_order_relaxed);
 }
 
+static bool
+any_entries(void)
+{
+	uint32_t cpu, limit = atomic_load_explicit(&cpu_limit,
+	    memory_order_relaxed);
+
+	for (cpu = 0; cpu < limit; cpu++) {
+		if (cpu_has_entries(cpu))
+			return (true);
+	}
+	return (false);
+}
+
 /*
  * One look at a CPU's queues.  If all of them are drained, and nothing was
  * done meanwhile, they are known to be empty from here on.
@@ -457,14 +470,14 @@ vm_sync_drain(vm_frame_t low, vm_frame_t high)
  */
 
 /*
- * Where the state of a frame is, and of those around it: as far as its
- * segment goes, and the span, and, if there is a queue, what the queue takes.
- * Lock held.
+ * Where the state of a frame that a queue takes is, and of those around it:
+ * as far as its segment goes, and the span, and what the queue takes.  Lock
+ * held.
  */
 static void
-place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
-    vm_frame_t frame, struct vm_pageq *q)
+place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 {
+	struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_extspan *xs = vm_extmap_span(&vm_map, frame);
 	vm_frame_t start = seg->vs_start, end = seg->vs_end;
 
@@ -472,22 +485,22 @@ place_set(struct vm_pageplace *pp, const struct vm_physseg *seg,
 		start = xs->xs_first;
 	if (end > xs->xs_first + xs->xs_nframes)
 		end = xs->xs_first + xs->xs_nframes;
-	if (q != NULL && start < q->pq_base)
+	if (start < q->pq_base)
 		start = q->pq_base;
-	if (q != NULL && !vm_pageq_takes(q, end - 1))
+	if (!vm_pageq_takes(q, end - 1))
 		end = q->pq_base + UINT32_MAX + 1;
 	pp->pp_start = start;
 	pp->pp_nframes = end - start;
 	pp->pp_first = xs->xs_first;
 	pp->pp_word = xs->xs_word;
 	pp->pp_owner = xs->xs_owner;
-	pp->pp_queue = q;
 }
 
 /* The place of a frame that a queue names.  => false: there is none. */
 static bool
-place_find(struct vm_pageplace *pp, vm_frame_t frame, struct vm_pageq *q)
+place_find(struct vm_pageq *q, vm_frame_t frame)
 {
+	const struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_physseg *seg;
 	vm_md_intr_t s;
 
@@ -496,7 +509,7 @@ place_find(struct vm_pageplace *pp, vm_frame_t frame, struct vm_pageq *q)
 	s = vm_sync_lock();
 	seg = vm_physseg_find(frame);
 	if (seg != NULL)
-		place_set(pp, seg, frame, q);
+		place_set(q, seg, frame);
 	vm_sync_unlock(s);
 	return (seg != NULL);
 }
@@ -517,10 +530,9 @@ word_own(vm_extword_t *wp, unsigned bit)
 
 /* Pop until an entry is good or the queue is empty. */
 static vm_frame_t
-queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
-    vm_owner_t owner)
+queue_pop(uint32_t cpu, struct vm_pageq *q, vm_owner_t owner)
 {
-	struct vm_pageplace *pp = &cq->cq_alloc;
+	const struct vm_pageplace *pp = &q->pq_place;
 	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	vm_frame_t frame;
 	bool own;
@@ -529,7 +541,7 @@ queue_pop(struct vm_cpuq *cq, uint32_t cpu, struct vm_pageq *q,
 		frame = q->pq_base + atomic_load_explicit(
 		    &q->pq_entry[n - 1], memory_order_relaxed);
 		/* The memory of a stale entry may have gone. */
-		own = place_find(pp, frame, q) && word_own(
+		own = place_find(q, frame) && word_own(
 		    &pp->pp_word[(frame - pp->pp_first) / VM_EXTWORD_FRAMES],
 		    (unsigned)(frame & WORD_LAST));
 		atomic_store_explicit(&q->pq_count, --n, memory_order_relaxed);
@@ -664,30 +676,41 @@ drained_take(unsigned flags, vm_owner_t owner)
 	return (frame);
 }
 
-/* From a list: the queue, a refill, or the map itself. */
+/*
+ * From a list's queue, refilled if need be; the next one comes from there the
+ * short way.
+ */
+static vm_frame_t
+list_queue_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
+    vm_owner_t owner)
+{
+	struct vm_cpuq *cq = &vm_cpuqs[cpu];
+	struct vm_pageq *q = vm_pageq_of(cq, list);
+	vm_frame_t frame;
+
+	if (q == NULL)
+		return (VM_FRAME_NONE);
+	frame = queue_pop(cpu, q, owner);
+	if (frame == VM_FRAME_NONE && list_avail(list, flags) != 0) {
+		queue_refill(cq, cpu, list, flags);
+		frame = queue_pop(cpu, q, owner);
+	}
+	if (frame != VM_FRAME_NONE)
+		atomic_store_explicit(&cq->cq_top, q, memory_order_relaxed);
+	return (frame);
+}
+
+/* From a list: its queue, or the map itself. */
 static vm_frame_t
 list_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
     vm_owner_t owner)
 {
-	struct vm_cpuq *cq;
-	struct vm_pageq *q;
-	vm_frame_t frame;
+	vm_frame_t frame = VM_FRAME_NONE;
 
-	if (cpu != VM_NOCPU) {
-		cq = &vm_cpuqs[cpu];
-		q = vm_pageq_of(cq, list);
-		if (q != NULL) {
-			frame = queue_pop(cq, cpu, q, owner);
-			if (frame == VM_FRAME_NONE &&
-			    list_avail(list, flags) != 0) {
-				queue_refill(cq, cpu, list, flags);
-				frame = queue_pop(cq, cpu, q, owner);
-			}
-			if (frame != VM_FRAME_NONE)
-				return (frame);
-		}
-	}
-	return (list_take(list, flags, owner));
+	if (cpu != VM_NOCPU)
+		frame = list_queue_page(cpu, list, flags, owner);
+	return (frame != VM_FRAME_NONE ? frame :
+	    list_take(list, flags, owner));
 }
 
 /* A fresh frame, from the highest list that has one. */
@@ -841,10 +864,10 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 	/* The next one of that segment goes the short way. */
 	if (seg != NULL && cpu != VM_NOCPU) {
 		q = vm_pageq_of(&vm_cpuqs[cpu], seg->vs_list);
-		if (q != NULL && !vm_pageq_takes(q, frame))
-			q = NULL;
-		cpu_uses_queues(cpu);
-		place_set(&vm_cpuqs[cpu].cq_free, seg, frame, q);
+		if (q != NULL && vm_pageq_takes(q, frame)) {
+			cpu_uses_queues(cpu);
+			place_set(q, seg, frame);
+		}
 	}
 	error = run_to_map(frame, 1);
 	vm_sync_unlock(s);
@@ -874,6 +897,11 @@ held_probe(const struct held_search *hs, vm_frame_t frame,
 		if (frame < hs->hs_win[i].pw_low ||
 		    frame >= hs->hs_win[i].pw_high)
 			continue;
+		/* Most entries fail by one look at their own word. */
+		if (hs->hs_req.er_align >= VM_EXTWORD_FRAMES &&
+		    hs->hs_req.er_npages >= VM_EXTWORD_FRAMES &&
+		    vm_extmap_word_owned(&vm_map, frame))
+			return (false);
 		return (vm_extmap_around(&vm_map, frame, hs->hs_win[i].pw_low,
 		    hs->hs_win[i].pw_high, &ext) &&
 		    vm_extmap_fit(&hs->hs_req, ext.e_start, ext.e_end, false,
@@ -983,6 +1011,8 @@ run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	vm_frame_t start;
 	unsigned pass;
 
+	if (!any_entries())
+		return (ENOMEM);
 	hs.hs_req = vm_pgreq_search(req);
 	hs.hs_nwin = vm_pgreq_windows(req, hs.hs_win);
 	if (req->vpr_policy == VM_POLICY_EXACT)
