@@ -28,8 +28,13 @@
 
 /* The running allocator, as the test knows it. */
 struct world {
-	struct oracle	w_oracle;	/* free, or head and tails */
+	struct oracle	w_oracle;	/* free, or head and tails; absent
+					   frames are heads */
+	struct oracle	w_absent;	/* free: managed; head: absent */
+	struct oracle	w_used;		/* head: was handed out */
+	struct oracle	w_first;	/* absent at the start? */
 	struct rng	*w_rng;
+	unsigned	w_odd;		/* pages that could not go */
 	unsigned	w_nown;		/* runs of the allocator itself */
 	unsigned	w_nruns;
 	struct run {
@@ -68,6 +73,7 @@ runs_add(struct world *w, vm_frame_t start, uint64_t n, vm_owner_t owner)
 	r->r_n = n;
 	r->r_owner = owner;
 	oracle_set(&w->w_oracle, start, start + n, VM_FRAME_HEAD);
+	oracle_set(&w->w_used, start, start + n, VM_FRAME_HEAD);
 }
 
 static void
@@ -361,6 +367,179 @@ do_trim(struct world *w)
 	ATF_REQUIRE_EQ(vm_sync_owner(newstart), r->r_owner);
 }
 
+/* Fresh memory: none that was handed out before. */
+static void
+take_fresh(struct world *w, vm_frame_t start, uint64_t n)
+{
+	vm_frame_t f;
+
+	for (f = start; f < start + n; f++) {
+		if (oracle_state(&w->w_used, f) != VM_FRAME_FREE)
+			fail("not fresh", NULL, f, 0);
+	}
+}
+
+static void
+do_fresh(struct world *w)
+{
+	struct vm_pgreq req;
+	struct vm_pgseg seg;
+	unsigned n;
+	paddr_t pa;
+
+	if (w->w_nruns > MAXRUNS - 4)
+		return;
+	if (rng_chance(w->w_rng, 2)) {
+		pa = vm_page_alloc(VM_PG_FRESH, w->w_owner[0]);
+		if (pa == VM_PADDR_NONE)
+			return;
+		ATF_REQUIRE_EQ(oracle_state(&w->w_oracle, vm_atop(pa)),
+		    VM_FRAME_FREE);
+		take_fresh(w, vm_atop(pa), 1);
+		runs_add(w, vm_atop(pa), 1, w->w_owner[0]);
+		return;
+	}
+	any_request(w, &req);
+	req.vpr_flags |= VM_PG_FRESH;
+	if (vm_pgreq_check(&req, NULL) != 0 ||
+	    vm_pglist_alloc(&req, &seg, &n) != 0)
+		return;
+	take_fresh(w, vm_atop(seg.vps_start), vm_atop(seg.vps_size));
+	take_segment(w, &req, &seg);
+}
+
+/*
+ * Memory comes and goes, within what the map keeps states for.
+ */
+
+static unsigned
+nsegments(void)
+{
+	struct vm_physseg seg;
+	unsigned n = 0;
+
+	while (vm_physseg_get(n, &seg))
+		n++;
+	return (n);
+}
+
+/* Some frames of one area. */
+static void
+any_frames(struct world *w, vm_frame_t *startp, uint64_t *np)
+{
+	const struct oracle_area *oa = &w->w_absent.o_area[rng_below(w->w_rng,
+	    w->w_absent.o_nareas)];
+
+	*np = rng_size(w->w_rng, oa->oa_n);
+	*startp = oa->oa_first + rng_below(w->w_rng, oa->oa_n - *np + 1);
+}
+
+static vm_frame_t
+area_limit(const struct oracle *o, vm_frame_t frame)
+{
+	unsigned i = 0;
+
+	while (frame - o->o_area[i].oa_first >= o->o_area[i].oa_n)
+		i++;
+	return (o->o_area[i].oa_first + o->o_area[i].oa_n);
+}
+
+static void
+do_plug(struct world *w)
+{
+	bool managed = false;
+	vm_frame_t start, f, limit;
+	int error, expected;
+	uint64_t n;
+
+	any_frames(w, &start, &n);
+	/* Mostly where there is nothing. */
+	if (!rng_chance(w->w_rng, 4)) {
+		if (!oracle_any_in(&w->w_absent, w->w_rng, VM_FRAME_HEAD,
+		    &start))
+			return;
+		limit = area_limit(&w->w_absent, start);
+		for (n = 1; n < 300 && start + n < limit && oracle_state(
+		    &w->w_absent, start + n) == VM_FRAME_HEAD;)
+			n++;
+	}
+	for (f = start; f < start + n; f++) {
+		if (oracle_state(&w->w_absent, f) != VM_FRAME_HEAD)
+			managed = true;
+	}
+	expected = managed ? EEXIST : 0;
+	error = vm_physseg_plug(vm_ptoa(start), vm_ptoa(n));
+	if (error == ENOSPC && !managed) {
+		ATF_REQUIRE(nsegments() + VM_NFREELIST > VM_PHYSSEG_MAX);
+		return;
+	}
+	if (error != expected)
+		fail("plug", NULL, (unsigned)error, (unsigned)expected);
+	if (error != 0)
+		return;
+	oracle_set(&w->w_absent, start, start + n, VM_FRAME_FREE);
+	oracle_set(&w->w_oracle, start, start + n, VM_FRAME_FREE);
+	oracle_set(&w->w_used, start, start + n, VM_FRAME_FREE);
+}
+
+/* Who is said to be in the way is. */
+static void
+check_pin(struct world *w, vm_frame_t start, uint64_t n,
+    const struct vm_physpin *pin)
+{
+	vm_frame_t head = vm_atop(pin->pin_start);
+
+	ATF_REQUIRE_EQ(oracle_state(&w->w_oracle, head), VM_FRAME_HEAD);
+	ATF_REQUIRE_EQ(oracle_length(&w->w_oracle, head),
+	    vm_atop(pin->pin_size));
+	ATF_REQUIRE(head < start + n && start < head +
+	    vm_atop(pin->pin_size));
+	ATF_REQUIRE_EQ(pin->pin_owner, vm_sync_owner(head));
+}
+
+static void
+absent_set(struct oracle *o, vm_frame_t start, uint64_t n)
+{
+	vm_frame_t f;
+
+	for (f = start; f < start + n; f++)
+		oracle_set(o, f, f + 1, VM_FRAME_HEAD);
+}
+
+static void
+do_unplug(struct world *w)
+{
+	bool managed = true, busy = false;
+	struct vm_physpin pin;
+	vm_frame_t start, f;
+	int error, expected;
+	uint64_t n;
+
+	any_frames(w, &start, &n);
+	if (rng_chance(w->w_rng, 2) && n > 40)
+		n = 40;
+	if (n < 2)
+		return;
+	for (f = start; f < start + n; f++) {
+		managed &= oracle_state(&w->w_absent, f) == VM_FRAME_FREE;
+		busy |= oracle_state(&w->w_oracle, f) != VM_FRAME_FREE;
+	}
+	expected = !managed ? EINVAL : busy ? EBUSY : 0;
+	error = vm_physseg_unplug(vm_ptoa(start), vm_ptoa(n), &pin);
+	if (error == ENOSPC && managed) {
+		ATF_REQUIRE(nsegments() >= VM_PHYSSEG_MAX);
+		return;
+	}
+	if (error != expected)
+		fail("unplug", NULL, (unsigned)error, (unsigned)expected);
+	if (error == EBUSY)
+		check_pin(w, start, n, &pin);
+	if (error != 0)
+		return;
+	absent_set(&w->w_absent, start, n);
+	absent_set(&w->w_oracle, start, n);
+}
+
 /* What must be refused, as the array knows. */
 static int
 free_expected(const struct world *w, paddr_t pa, psize_t size)
@@ -461,6 +640,13 @@ compare(struct world *w)
 		oa = &w->w_oracle.o_area[i];
 		for (f = oa->oa_first; f < oa->oa_first + oa->oa_n; f++) {
 			state = vm_extmap_state(&vm_map, f);
+			if (oracle_state(&w->w_absent, f) == VM_FRAME_HEAD) {
+				ATF_REQUIRE(f % 16 != 0 ||
+				    !vm_physseg_managed(f, f + 1));
+				ATF_REQUIRE(state == VM_FRAME_HEAD ||
+				    state == VM_FRAME_TAIL);
+				continue;
+			}
 			if (state == VM_FRAME_HELD) {
 				ATF_REQUIRE(f >= 16 * MiB / PAGE);
 				state = VM_FRAME_FREE;
@@ -470,6 +656,59 @@ compare(struct world *w)
 				fail("state of a frame", NULL, f,
 				    oa->oa_state[f - oa->oa_first]);
 		}
+	}
+}
+
+/* What is there, and some frames around it that might come. */
+static void
+add_area(struct world *w, vm_frame_t start, vm_frame_t end, vm_frame_t limit)
+{
+	const uint64_t chunk = VM_EXTCHUNK_FRAMES, around = 300;
+	vm_frame_t low = start / chunk * chunk;
+	vm_frame_t high = (end + chunk - 1) / chunk * chunk;
+
+	if (w->w_oracle.o_nareas > 0) {
+		const struct oracle_area *last =
+		    &w->w_oracle.o_area[w->w_oracle.o_nareas - 1];
+
+		if (low < last->oa_first + last->oa_n)
+			low = last->oa_first + last->oa_n;
+	}
+	if (start - low > around)
+		low = start - around;
+	if (high > limit)
+		high = limit;
+	if (high - end > around)
+		high = end + around;
+	oracle_add(&w->w_oracle, low, high - low, VM_FRAME_FREE);
+	oracle_add(&w->w_absent, low, high - low, VM_FRAME_FREE);
+	oracle_add(&w->w_used, low, high - low, VM_FRAME_FREE);
+	oracle_add(&w->w_first, low, high - low, VM_FRAME_FREE);
+	absent_set(&w->w_oracle, low, start - low);
+	absent_set(&w->w_oracle, end, high - end);
+	absent_set(&w->w_absent, low, start - low);
+	absent_set(&w->w_absent, end, high - end);
+	absent_set(&w->w_first, low, start - low);
+	absent_set(&w->w_first, end, high - end);
+}
+
+static void
+adopt_segments(struct world *w)
+{
+	struct vm_physseg seg, next;
+	bool more;
+	unsigned i;
+
+	more = vm_physseg_get(0, &seg);
+	for (i = 1; more; i++) {
+		more = vm_physseg_get(i, &next);
+		if (more && next.vs_start == seg.vs_end) {
+			seg.vs_end = next.vs_end;
+			continue;
+		}
+		add_area(w, seg.vs_start, seg.vs_end,
+		    more ? next.vs_start : VM_FRAME_END);
+		seg = next;
 	}
 }
 
@@ -487,19 +726,50 @@ adopt(struct world *w, struct rng *r)
 	w->w_rng = r;
 	for (i = 0; i < NITEMS(names); i++)
 		w->w_owner[i] = vm_owner_register(names[i]);
+	adopt_segments(w);
 	for (i = 0; vm_physseg_get(i, &seg); i++) {
-		oracle_add(&w->w_oracle, seg.vs_start,
-		    seg.vs_end - seg.vs_start, VM_FRAME_FREE);
-	}
-	for (i = 0; i < w->w_oracle.o_nareas; i++) {
-		f = w->w_oracle.o_area[i].oa_first;
-		for (; vm_extmap_walk(&vm_map, f,
-		    w->w_oracle.o_area[i].oa_first +
-		    w->w_oracle.o_area[i].oa_n, &ext); f = ext.e_end) {
+		for (f = seg.vs_start; vm_extmap_walk(&vm_map, f, seg.vs_end,
+		    &ext); f = ext.e_end) {
 			if (ext.e_state != VM_FRAME_HEAD)
 				continue;
-			oracle_set(&w->w_oracle, f, ext.e_end, VM_FRAME_HEAD);
-			w->w_nown++;
+			w->w_nown += vm_extmap_state(&vm_map, f) ==
+			    VM_FRAME_HEAD;
+			for (; f < ext.e_end; f++)
+				oracle_set(&w->w_oracle, f, f + 1,
+				    vm_extmap_state(&vm_map, f));
+		}
+	}
+}
+
+/* The memory that was there at the start, and no other. */
+static void
+restore(struct world *w)
+{
+	const struct oracle_area *oa;
+	vm_frame_t f, end, limit;
+	unsigned i;
+
+	for (i = 0; i < w->w_first.o_nareas; i++) {
+		oa = &w->w_first.o_area[i];
+		limit = oa->oa_first + oa->oa_n;
+		for (f = oa->oa_first; f < limit; f = end) {
+			end = f + 1;
+			if (oracle_state(&w->w_first, f) ==
+			    oracle_state(&w->w_absent, f))
+				continue;
+			while (end < limit && oracle_state(&w->w_first, end) ==
+			    oracle_state(&w->w_first, f) &&
+			    oracle_state(&w->w_absent, end) ==
+			    oracle_state(&w->w_absent, f))
+				end++;
+			if (oracle_state(&w->w_first, f) == VM_FRAME_FREE)
+				ATF_REQUIRE_EQ(vm_physseg_plug(vm_ptoa(f),
+				    vm_ptoa(end - f)), 0);
+			else if (end - f >= 2)
+				ATF_REQUIRE_EQ(vm_physseg_unplug(vm_ptoa(f),
+				    vm_ptoa(end - f), NULL), 0);
+			else	/* one page cannot go alone */
+				w->w_odd++;
 		}
 	}
 }
@@ -529,16 +799,23 @@ history(struct rng *r, unsigned nsteps, step_fn *const *steps,
 	compare(w);
 	while (w->w_nruns > 0)
 		do_free(w);
+	restore(w);
 	vm_pageq_flush();
 	audit_ok(&after);
-	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+	ATF_REQUIRE_EQ(after.va_frames, before.va_frames + w->w_odd);
+	ATF_REQUIRE_EQ(after.va_free, before.va_free + w->w_odd);
+	if (w->w_odd == 0)
+		ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
 	oracle_fini(&w->w_oracle);
+	oracle_fini(&w->w_absent);
+	oracle_fini(&w->w_used);
+	oracle_fini(&w->w_first);
 }
 
 static step_fn *const all_steps[] = {
 	do_page, do_pages, do_pages, do_free, do_frees, do_run, do_run,
 	do_run, do_run, do_reserve, do_trim, do_bad_free, do_bad_free,
-	do_flush,
+	do_flush, do_fresh,
 };
 
 /* A machine of a few areas, on any free lists, with holes. */
@@ -641,11 +918,39 @@ ATF_TC_BODY(history_segments, tc)
 	}
 }
 
+/* With memory that comes and goes. */
+ATF_TC(history_plug);
+ATF_TC_HEAD(history_plug, tc)
+{
+
+	atf_tc_set_md_var(tc, "descr", "Memory is plugged and unplugged");
+	atf_tc_set_md_var(tc, "timeout", "3600");
+}
+ATF_TC_BODY(history_plug, tc)
+{
+	static step_fn *const steps[] = {
+		do_page, do_pages, do_free, do_frees, do_frees, do_run,
+		do_run, do_reserve, do_trim, do_bad_free, do_flush, do_fresh,
+		do_plug, do_plug, do_unplug, do_unplug, do_unplug,
+	};
+	unsigned i, n = test_long(tc) ? 2000 : 60;
+	struct vm_memrange map[4];
+	struct rng r;
+
+	rng_init(&r, tc, 4);
+	for (i = 0; i < n; i++) {
+		any_machine(&r, map, NITEMS(map));
+		vm_start(map, (unsigned)rng_range(&r, 1, NITEMS(map)));
+		history(&r, 400, steps, NITEMS(steps));
+	}
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
 	ATF_TP_ADD_TC(tp, history);
 	ATF_TP_ADD_TC(tp, history_full);
 	ATF_TP_ADD_TC(tp, history_segments);
+	ATF_TP_ADD_TC(tp, history_plug);
 	return (atf_no_error());
 }
