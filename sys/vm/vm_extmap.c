@@ -1294,6 +1294,139 @@ find_first(struct extent_search *es, const struct vm_extreq *req,
 	return (false);
 }
 
+/*
+ * Small requests, of at most a word.  Whether they fit is decided for all 32
+ * frames of a word at once: a start fits if it and the n - 1 frames behind it
+ * are free, which takes log2 n shifts of the word and the one behind it.  So
+ * a map full of extents that are long enough, but in the wrong places, costs
+ * no more than any other.
+ */
+
+/* The free frames of word w of a span; before and behind it, of others. */
+static uint32_t
+free_at(const struct vm_extmap *map, const struct vm_extspan *xs, int64_t w)
+{
+	vm_frame_t first;
+
+	if (w >= 0 && (uint64_t)w < xs->xs_nframes >> WORD_SHIFT)
+		return (word_free(word_load(&xs->xs_word[w])));
+	if (w < 0 && xs->xs_first == 0)
+		return (0);
+	first = w < 0 ? xs->xs_first - VM_EXTWORD_FRAMES : span_end(xs);
+	xs = vm_extmap_span(map, first);
+	return (xs == NULL ? 0 : word_free(word_load(span_word(xs, first))));
+}
+
+/* The starts in the first word of two where size and alignment are met. */
+static uint32_t
+small_starts(const struct vm_extreq *req, vm_frame_t first, uint64_t isfree)
+{
+	static const uint32_t aligned[] = {
+		0xffffffff, 0x55555555, 0x11111111, 0x01010101, 0x00010001
+	};
+	unsigned have, more, n = (unsigned)req->er_npages;
+
+	for (have = 1; have < n; have += more) {
+		more = have < n - have ? have : n - have;
+		isfree &= isfree >> more;
+	}
+	if (req->er_align < VM_EXTWORD_FRAMES)
+		return ((uint32_t)isfree & aligned[log2_floor(req->er_align)]);
+	return ((first & (req->er_align - 1)) == 0 ? isfree & 1 : 0);
+}
+
+static bool
+crosses_boundary(const struct vm_extreq *req, vm_frame_t start)
+{
+
+	return (req->er_boundary != 0 &&
+	    ((start ^ (start + req->er_npages - 1)) &
+	    ~(req->er_boundary - 1)) != 0);
+}
+
+/* In word w of a span, and the beginning of the next. */
+static bool
+small_in_word(const struct extent_search *es, const struct vm_extreq *req,
+    const struct vm_extspan *xs, int64_t w, vm_frame_t *startp)
+{
+	vm_frame_t first = xs->xs_first + (uint64_t)w * VM_EXTWORD_FRAMES, f;
+	uint32_t here = free_at(es->es_map, xs, w), starts;
+
+	if (here == 0)
+		return (false);
+	starts = small_starts(req, first,
+	    (uint64_t)free_at(es->es_map, xs, w + 1) << 32 | here);
+	for (; starts != 0; starts &= starts - 1) {
+		f = first + (unsigned)__builtin_ctz(starts);
+		if (f < es->es_low || crosses_boundary(req, f))
+			continue;
+		*startp = f;
+		return (f + req->er_npages <= es->es_high);
+	}
+	return (false);
+}
+
+/*
+ * In a block whose order bit is set, and in the last word before it, from
+ * which a run may reach into the block; *nextp: words before it are done.
+ */
+static bool
+small_in_block(const struct extent_search *es, const struct vm_extreq *req,
+    const struct vm_extspan *xs, uint64_t b, int64_t *nextp,
+    vm_frame_t *startp)
+{
+	int64_t w = (int64_t)(b * BLOCK_WORDS) - 1;
+	int64_t end = (int64_t)((b + 1) * BLOCK_WORDS);
+
+	for (w = w > *nextp ? w : *nextp; w < end; w++) {
+		if (small_in_word(es, req, xs, w, startp))
+			return (true);
+	}
+	*nextp = end;
+	return (false);
+}
+
+static bool
+small_in_span(const struct extent_search *es, const struct vm_extreq *req,
+    struct vm_extspan *xs, vm_frame_t *startp)
+{
+	vm_frame_t low = frame_max(es->es_low, xs->xs_first);
+	vm_frame_t high = frame_min(es->es_high, span_end(xs));
+	int64_t next = -1;
+	uint64_t b;
+
+	if (low >= high)
+		return (false);
+	for (b = span_block(xs, low); order_next(xs, es->es_order, &b) &&
+	    block_first(xs, b) < high; b++) {
+		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		if (!block_hopeless(xs, b, es->es_n) &&
+		    small_in_block(es, req, xs, b, &next, startp))
+			return (true);
+		block_clean(xs, b);
+		if (b + 1 == span_nblocks(xs))
+			break;
+	}
+	return (false);
+}
+
+static bool
+find_small(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp, struct vm_extent *ext)
+{
+	struct vm_extmap *map = es->es_map;
+	unsigned i;
+
+	for (i = 0; i < map->xm_nspans; i++) {
+		if (!small_in_span(es, req, &map->xm_span[i], startp))
+			continue;
+		ext->e_start = run_start(map, *startp, es->es_low);
+		ext->e_end = run_end(map, *startp + es->es_n, es->es_high);
+		return (true);
+	}
+	return (false);
+}
+
 static bool
 find_last(struct extent_search *es, const struct vm_extreq *req,
     vm_frame_t *startp, struct vm_extent *ext)
@@ -1377,7 +1510,9 @@ vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
 	es.es_order = request_order(req);
 	switch (req->er_policy) {
 	case VM_POLICY_LOWEST:
-		found = find_first(&es, req, startp, &ext);
+		found = req->er_npages <= VM_EXTWORD_FRAMES ?
+		    find_small(&es, req, startp, &ext) :
+		    find_first(&es, req, startp, &ext);
 		break;
 	case VM_POLICY_HIGHEST:
 		found = find_last(&es, req, startp, &ext);
