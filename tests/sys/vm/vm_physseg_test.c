@@ -314,6 +314,288 @@ ATF_TC_BODY(load_random, tc)
 	}
 }
 
+/*
+ * Memory that comes and goes.
+ */
+
+static const struct vm_memrange small = { 64 * MiB, 8 * MiB };
+
+ATF_TC_WITHOUT_HEAD(plug);
+ATF_TC_BODY(plug, tc)
+{
+	struct vm_audit before, va;
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(MiB);
+	struct vm_physseg seg;
+
+	(void)tc;
+	vm_start(&small, 1);
+	audit_ok(&before);
+	ATF_REQUIRE_EQ(vm_physseg_plug(80 * MiB, 4 * MiB), 0);
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, before.va_frames + 4 * MiB / PAGE);
+	ATF_REQUIRE_EQ(va.va_free, before.va_free + 4 * MiB / PAGE);
+	req.vpr_low = 80 * MiB;
+	ATF_REQUIRE_EQ(run_alloc(&req), 80 * MiB);
+	/* What touches joins: a run over the seam. */
+	ATF_REQUIRE_EQ(vm_physseg_plug(84 * MiB, 4 * MiB), 0);
+	req.vpr_size = 6 * MiB;
+	ATF_REQUIRE_EQ(run_alloc(&req), 81 * MiB);
+	/* Over a border of lists it becomes two segments. */
+	ATF_REQUIRE_EQ(vm_physseg_plug(4 * GiB - MiB, 2 * MiB), 0);
+	ATF_REQUIRE(vm_physseg_managed((4 * GiB - MiB) / PAGE,
+	    (4 * GiB + MiB) / PAGE));
+	req.vpr_size = 2 * MiB;
+	req.vpr_low = 4 * GiB - MiB;
+	ATF_REQUIRE_EQ(run_alloc(&req), 4 * GiB - MiB);
+	ATF_REQUIRE(vm_physseg_get(2, &seg));
+	audit_ok(NULL);
+}
+
+/* A list that was empty, above all others: pages come from there now. */
+ATF_TC_WITHOUT_HEAD(plug_new_top);
+ATF_TC_BODY(plug_new_top, tc)
+{
+	paddr_t pa[600];
+	unsigned i;
+
+	(void)tc;
+	vm_start(&small, 1);
+	for (i = 0; i < 600; i++)
+		pa[i] = vm_page_alloc(0, 0);
+	for (i = 0; i < 600; i++)
+		ATF_REQUIRE_EQ(vm_page_free(pa[i]), 0);
+	ATF_REQUIRE_EQ(vm_physseg_plug(16 * GiB, 8 * MiB), 0);
+	for (i = 0; i < 600; i++) {
+		pa[i] = vm_page_alloc(0, 0);
+		ATF_REQUIRE(pa[i] >= 16 * GiB);
+	}
+	audit_ok(NULL);
+	for (i = 0; i < 600; i++)
+		ATF_REQUIRE_EQ(vm_page_free(pa[i]), 0);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(16 * GiB, 8 * MiB, NULL), 0);
+	pa[0] = vm_page_alloc(0, 0);
+	ATF_REQUIRE(pa[0] >= 64 * MiB && pa[0] < 72 * MiB);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(plug_errors);
+ATF_TC_BODY(plug_errors, tc)
+{
+	static const struct {
+		paddr_t	start;
+		psize_t	size;
+		int	error;
+	} bad[] = {
+		{ 80 * MiB, 0, EINVAL },
+		{ 80 * MiB + 1, PAGE, EINVAL },
+		{ 80 * MiB, PAGE + 1, EINVAL },
+		{ TOP, PAGE, EINVAL },
+		{ TOP - PAGE, 2 * PAGE, EINVAL },
+		{ UINT64_MAX & ~(PAGE - 1), PAGE, EINVAL },
+		{ PAGE, UINT64_MAX & ~(PAGE - 1), EINVAL },
+		{ 64 * MiB, PAGE, EEXIST },
+		{ 72 * MiB - PAGE, 2 * PAGE, EEXIST },
+		{ 64 * MiB - PAGE, 2 * PAGE, EEXIST },
+		{ 60 * MiB, 64 * MiB, EEXIST },
+		{ TiB, TiB, ENOMEM },		/* no room for its metadata */
+	};
+	struct vm_audit before, after;
+	unsigned i;
+
+	(void)tc;
+	vm_start(&small, 1);
+	audit_ok(&before);
+	for (i = 0; i < NITEMS(bad); i++) {
+		ATF_REQUIRE_EQ_MSG(vm_physseg_plug(bad[i].start, bad[i].size),
+		    bad[i].error, "case %u", i);
+		audit_ok(&after);
+		ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+	}
+}
+
+/* As many spans and segments as there is room for, and then no more. */
+ATF_TC_WITHOUT_HEAD(plug_full);
+ATF_TC_BODY(plug_full, tc)
+{
+	static const struct vm_memrange large = { 64 * MiB, 64 * MiB };
+	struct vm_audit va;
+	unsigned i;
+	int error = 0;
+
+	(void)tc;
+	vm_start(&large, 1);
+	for (i = 1; error == 0 && i < 100; i++)
+		error = vm_physseg_plug(i * GiB, MiB);
+	ATF_REQUIRE_EQ(error, ENOSPC);
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, (64 + i - 2) * MiB / PAGE);
+	for (i = 0, error = 0; error == 0 && i < 300; i++)
+		error = vm_physseg_plug(GiB + (2 + 2 * i) * MiB, MiB);
+	ATF_REQUIRE_EQ(error, ENOSPC);
+	/* A hole would make one more. */
+	ATF_REQUIRE_EQ(vm_physseg_unplug(GiB + 256 * PAGE / 2, 2 * PAGE,
+	    NULL), ENOSPC);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(unplug);
+ATF_TC_BODY(unplug, tc)
+{
+	struct vm_audit before, va;
+	struct vm_physpin pin;
+	paddr_t pa;
+
+	(void)tc;
+	vm_start(&small, 1);
+	audit_ok(&before);
+	pa = 66 * MiB;
+	ATF_REQUIRE_EQ(vm_pglist_reserve(pa, 4 * PAGE,
+	    vm_owner_register("ann")), 0);
+	/* Who is in the way, also if it only reaches into it. */
+	ATF_REQUIRE_EQ(vm_physseg_unplug(65 * MiB, 2 * MiB, &pin), EBUSY);
+	ATF_REQUIRE_EQ(pin.pin_start, pa);
+	ATF_REQUIRE_EQ(pin.pin_size, 4 * PAGE);
+	ATF_REQUIRE_STREQ(vm_owner_name(pin.pin_owner), "ann");
+	ATF_REQUIRE_EQ(vm_physseg_unplug(pa + 3 * PAGE, MiB, &pin), EBUSY);
+	ATF_REQUIRE_EQ(pin.pin_start, pa);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(pa + 3 * PAGE, MiB, NULL), EBUSY);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_digest, before.va_digest);
+
+	ATF_REQUIRE_EQ(vm_physseg_unplug(65 * MiB, 2 * MiB, &pin), 0);
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, before.va_frames - 2 * MiB / PAGE);
+	ATF_REQUIRE(!vm_physseg_managed(pa / PAGE, pa / PAGE + 1));
+	ATF_REQUIRE(vm_physseg_managed(64 * MiB / PAGE, 65 * MiB / PAGE));
+	ATF_REQUIRE(vm_physseg_managed(67 * MiB / PAGE, 72 * MiB / PAGE));
+	ATF_REQUIRE_EQ(vm_pglist_reserve(pa, PAGE, 0), EINVAL);
+	while ((pa = vm_page_alloc(0, 0)) != VM_PADDR_NONE)
+		ATF_REQUIRE(pa < 65 * MiB || pa >= 67 * MiB);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(unplug_errors);
+ATF_TC_BODY(unplug_errors, tc)
+{
+	static const struct {
+		paddr_t	start;
+		psize_t	size;
+	} bad[] = {
+		{ 65 * MiB, 0 }, { 65 * MiB, PAGE }, { 65 * MiB + 1, MiB },
+		{ 65 * MiB, MiB + 1 }, { 63 * MiB, 2 * MiB },
+		{ 71 * MiB, 2 * MiB }, { TiB, MiB }, { TOP, MiB },
+		{ 65 * MiB, UINT64_MAX & ~(PAGE - 1) },
+	};
+	struct vm_audit before, after;
+	struct vm_physpin pin;
+	unsigned i;
+
+	(void)tc;
+	vm_start(&small, 1);
+	audit_ok(&before);
+	for (i = 0; i < NITEMS(bad); i++) {
+		ATF_REQUIRE_EQ_MSG(vm_physseg_unplug(bad[i].start,
+		    bad[i].size, &pin), EINVAL, "case %u", i);
+		audit_ok(&after);
+		ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+	}
+	/* The metadata itself is in use. */
+	ATF_REQUIRE_EQ(vm_physseg_unplug(64 * MiB, 8 * MiB, &pin), EBUSY);
+	ATF_REQUIRE_STREQ(vm_owner_name(pin.pin_owner), "vm");
+}
+
+/* Pages that rest on queues go too, and what is left there is stale. */
+ATF_TC_WITHOUT_HEAD(unplug_held);
+ATF_TC_BODY(unplug_held, tc)
+{
+	static paddr_t pa[500];
+	unsigned i;
+
+	(void)tc;
+	vm_start(&small, 1);
+	ATF_REQUIRE_EQ(vm_physseg_plug(5 * GiB, 4 * MiB), 0);
+	for (i = 0; i < NITEMS(pa); i++)
+		pa[i] = vm_page_alloc(0, 0);
+	for (i = 0; i < NITEMS(pa); i++)
+		ATF_REQUIRE_EQ(vm_page_free(pa[i]), 0);
+	ATF_REQUIRE(pa[0] >= 5 * GiB);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(5 * GiB, 4 * MiB, NULL), 0);
+	audit_ok(NULL);
+	for (i = 0; i < NITEMS(pa); i++) {
+		pa[i] = vm_page_alloc(0, 0);
+		ATF_REQUIRE(pa[i] < 5 * GiB);
+	}
+	/* Back again: what is stale must not be taken for held. */
+	ATF_REQUIRE_EQ(vm_physseg_plug(5 * GiB, 4 * MiB), 0);
+	audit_ok(NULL);
+	for (i = 0; i < NITEMS(pa); i++)
+		ATF_REQUIRE_EQ(vm_page_free(pa[i]), 0);
+	for (i = 0; i < NITEMS(pa); i++)
+		ATF_REQUIRE(vm_page_alloc(0, 0) != VM_PADDR_NONE);
+	audit_ok(NULL);
+}
+
+/* Frees of what is gone are refused, whatever this CPU freed last. */
+static void
+free_what_is_gone(paddr_t pa)
+{
+
+	/* A page of that segment was just freed the short way. */
+	ATF_REQUIRE_EQ(vm_pglist_reserve(65 * MiB, 2 * PAGE, 0), 0);
+	ATF_REQUIRE_EQ(vm_pglist_trim(65 * MiB, 65 * MiB, PAGE), 0);
+	ATF_REQUIRE_EQ(vm_page_free(65 * MiB), 0);
+	ATF_REQUIRE_EQ(vm_page_free(pa), EINVAL);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), EINVAL);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, PAGE), EINVAL);
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa, PAGE), EINVAL);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(free_after_unplug);
+ATF_TC_BODY(free_after_unplug, tc)
+{
+	const paddr_t at = 66 * MiB;
+	unsigned i;
+
+	(void)tc;
+	usermode_console(NULL);
+	vm_start(&small, 1);
+	free_what_is_gone(TiB);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(at, 40 * PAGE, NULL), 0);
+	for (i = 0; i < 40; i++) {
+		ATF_REQUIRE_EQ(vm_page_free(at + i * PAGE), EINVAL);
+		ATF_REQUIRE_EQ(vm_pglist_free(at + i * PAGE, 0), EINVAL);
+	}
+	audit_ok(NULL);
+}
+
+/* A single frame stays absent, among memory that is there. */
+ATF_TC_WITHOUT_HEAD(free_of_lone_absent);
+ATF_TC_BODY(free_of_lone_absent, tc)
+{
+	const paddr_t at = 66 * MiB;
+	unsigned i;
+
+	(void)tc;
+	usermode_console(NULL);
+	for (i = 1; i < 40; i++) {
+		vm_start(&small, 1);
+		/* This CPU remembers the segment as it was. */
+		ATF_REQUIRE_EQ(vm_pglist_reserve(65 * MiB, PAGE, 0), 0);
+		ATF_REQUIRE_EQ(vm_pglist_reserve(65 * MiB + PAGE, PAGE, 0),
+		    0);
+		ATF_REQUIRE_EQ(vm_page_free(65 * MiB), 0);
+		ATF_REQUIRE_EQ(vm_page_free(65 * MiB + PAGE), 0);
+		ATF_REQUIRE_EQ(vm_physseg_unplug(at, (i + 1) * PAGE, NULL),
+		    0);
+		ATF_REQUIRE_EQ(vm_physseg_plug(at, i * PAGE), 0);
+		ATF_REQUIRE_EQ(vm_page_free(at + i * PAGE), EINVAL);
+		audit_ok(NULL);
+		free_what_is_gone(at + i * PAGE);
+	}
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -328,5 +610,14 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, many_spans_with_taken);
 	ATF_TP_ADD_TC(tp, far_apart);
 	ATF_TP_ADD_TC(tp, load_random);
+	ATF_TP_ADD_TC(tp, plug);
+	ATF_TP_ADD_TC(tp, plug_new_top);
+	ATF_TP_ADD_TC(tp, plug_errors);
+	ATF_TP_ADD_TC(tp, plug_full);
+	ATF_TP_ADD_TC(tp, unplug);
+	ATF_TP_ADD_TC(tp, unplug_errors);
+	ATF_TP_ADD_TC(tp, unplug_held);
+	ATF_TP_ADD_TC(tp, free_after_unplug);
+	ATF_TP_ADD_TC(tp, free_of_lone_absent);
 	return (atf_no_error());
 }
