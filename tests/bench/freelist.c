@@ -25,7 +25,9 @@ freelist_init(uint64_t npages)
 	uint64_t i;
 
 	if (page_array_size < npages) {
-		freelist_fini();
+		if (page_array != NULL)
+			huge_free(page_array,
+			    page_array_size * sizeof(*page_array));
 		page_array = huge_alloc(npages * sizeof(*page_array));
 		page_array_size = npages;
 	}
@@ -35,18 +37,6 @@ freelist_init(uint64_t npages)
 		TAILQ_INSERT_TAIL(&free_list, &page_array[i], pageq);
 	}
 	free_count = npages;
-}
-
-void
-freelist_fini(void)
-{
-
-	if (page_array != NULL)
-		huge_free(page_array, page_array_size * sizeof(*page_array));
-	page_array = NULL;
-	page_array_size = 0;
-	TAILQ_INIT(&free_list);
-	free_count = 0;
 }
 
 static inline struct vm_page *

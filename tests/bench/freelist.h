@@ -35,13 +35,11 @@ struct vm_page {
 _Static_assert(sizeof(struct vm_page) == 64, "a page structure is a line");
 
 /*
- * freelist_init: a list of npages free pages in address order; forgets the
- * list that was there before.  The structures lie in large pages where the
- * system has any, as a kernel maps them.
- * freelist_fini: gives the memory back.
+ * freelist_init: a list of npages free pages in address order, in the memory
+ * of the list that was there before if there is enough of it.  The structures
+ * lie in large pages where the system has any, as a kernel maps them.
  */
 void	freelist_init(uint64_t npages);
-void	freelist_fini(void);
 
 struct vm_page *bare_alloc(void);
 void	bare_free(struct vm_page *);

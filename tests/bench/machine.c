@@ -160,8 +160,6 @@ machine_stop(enum contender who)
 	machine_verify(who);
 	if (who == EXTANT)
 		usermode_physmem_release();
-	else
-		freelist_fini();
 }
 
 /*

@@ -37,7 +37,8 @@ uint64_t machine_start(enum contender who, psize_t size);
 /*
  * machine_verify: ends the program if the allocator refused a free, or its
  * audit finds queues and map at odds: then no time is worth anything.
- * machine_stop: that, and gives the memory back.
+ * machine_stop: that, and gives the metadata's memory back; the structures of
+ * the free lists stay for the next start.
  */
 void	machine_verify(enum contender who);
 void	machine_stop(enum contender who);

@@ -20,8 +20,8 @@
 const char *
 contender_name(enum contender who)
 {
-	static const char *const name[NCONTENDER] = {
-		"extant", "bare", "spin"
+	static const char *const name[] = {
+		"extant", "bare", "spin", "dpdk"
 	};
 
 	return (name[who]);
@@ -157,7 +157,8 @@ cell_format(const struct table *tb, const char *row, const struct column *cl,
 	vs = result_find(tb->tb_work, tb->tb_size, row, cl->cl_metric,
 	    cl->cl_who);
 	if (vs != NULL)
-		snprintf(buf, len, "%.2f", result_ratio(r, vs));
+		snprintf(buf, len, "%.*f", result_ratio(r, vs) < 0.1 ? 4 : 2,
+		    result_ratio(r, vs));
 }
 
 static void
@@ -216,51 +217,63 @@ table_make(struct table *tb, unsigned i)
 	return (true);
 }
 
-static const char *
-verdict_name(enum verdict v)
-{
-	static const char *const name[] = { "met", "MISSED", "not measured" };
-
-	return (name[v]);
-}
-
 static void
 verdict_print(FILE *fp, const struct verdict_line *vl)
 {
-	char limit[48], value[24], versus[32] = "";
+	char limit[48], value[24];
 
 	value_format(vl->vl_limit, value, sizeof(value));
-	if (vl->vl_versus != NULL)
-		snprintf(versus, sizeof(versus), " %s", vl->vl_versus);
-	snprintf(limit, sizeof(limit), "%s %s %s%s",
-	    vl->vl_atleast ? ">=" : "<=", value, vl->vl_unit, versus);
-	fprintf(fp, "%-4s %-32s %-20s ", vl->vl_id, vl->vl_what, limit);
-	if (vl->vl_verdict == UNMEASURED) {
-		fprintf(fp, "%10s %s\n", "-", verdict_name(vl->vl_verdict));
-		return;
-	}
+	snprintf(limit, sizeof(limit), "%s %s %s%s%s",
+	    vl->vl_atleast ? ">=" : "<=", value, vl->vl_unit,
+	    vl->vl_versus == NULL ? "" : " ",
+	    vl->vl_versus == NULL ? "" : vl->vl_versus);
 	value_format(vl->vl_measured, value, sizeof(value));
-	fprintf(fp, "%10s %-7s %s\n", value, verdict_name(vl->vl_verdict),
-	    vl->vl_where);
+	fprintf(fp, "%-4s %-32s %-26s %10s  %-6s  %s\n", vl->vl_id,
+	    vl->vl_what, limit, value,
+	    vl->vl_verdict == MET ? "met" : "MISSED", vl->vl_where);
+}
+
+static void
+targets_print(FILE *fp)
+{
+	unsigned i, count[UNMEASURED + 1] = { 0 };
+	struct verdict_line vl;
+	const char *last = "";
+
+	fprintf(fp, "\n%-4s %-32s %-26s %10s  %-6s  %s\n", "", "targets", "",
+	    "measured", "", "worst row");
+	for (i = 0; target_judge(i, &vl); i++) {
+		count[vl.vl_verdict]++;
+		if (vl.vl_verdict != UNMEASURED)
+			verdict_print(fp, &vl);
+	}
+	fprintf(fp, "\n%u met, %u missed, %u not measured", count[MET],
+	    count[MISSED], count[UNMEASURED]);
+	for (i = 0; target_judge(i, &vl); i++) {
+		if (vl.vl_verdict != UNMEASURED || strcmp(vl.vl_id, last) == 0)
+			continue;
+		fprintf(fp, "%s%s", *last == '\0' ? ": " : " ", vl.vl_id);
+		last = vl.vl_id;
+	}
+	fprintf(fp, "\n");
 }
 
 void
 output_table(FILE *fp)
 {
-	struct verdict_line vl;
+	const char *name, *why;
 	struct table tb;
 	unsigned i;
 
-	fprintf(fp, "vmbench: %u runs, medians; %ld processors\n", opt.o_runs,
-	    sysconf(_SC_NPROCESSORS_ONLN));
+	fprintf(fp, "vmbench: %u run%s, medians; %ld processors\n", opt.o_runs,
+	    opt.o_runs == 1 ? "" : "s", sysconf(_SC_NPROCESSORS_ONLN));
 	for (i = 0; result_get(i) != NULL; i++) {
 		if (table_make(&tb, i))
 			table_print(fp, &tb);
 	}
-	fprintf(fp, "\n%-4s %-32s %-20s %10s %-7s %s\n", "", "target", "",
-	    "measured", "", "worst row");
-	for (i = 0; target_judge(i, &vl); i++)
-		verdict_print(fp, &vl);
+	for (i = 0; (name = left_out(i, &why)) != NULL; i++)
+		fprintf(fp, "\n%s: left out: %s\n", name, why);
+	targets_print(fp);
 }
 
 /*
@@ -307,6 +320,8 @@ int
 output_json(FILE *fp)
 {
 	json_t *results = json_array(), *verdicts = json_array(), *top;
+	json_t *left = json_object();
+	const char *name, *why;
 	struct verdict_line vl;
 	const struct result *r;
 	unsigned i;
@@ -316,12 +331,14 @@ output_json(FILE *fp)
 		json_array_append_new(results, result_json(r));
 	for (i = 0; target_judge(i, &vl); i++)
 		json_array_append_new(verdicts, verdict_json(&vl));
-	top = json_pack("{s:s, s:i, s:i, s:i, s:I, s:b, s:b, s:o, s:o}",
+	for (i = 0; (name = left_out(i, &why)) != NULL; i++)
+		json_object_set_new(left, name, json_string(why));
+	top = json_pack("{s:s, s:i, s:i, s:i, s:I, s:b, s:b, s:o, s:o, s:o}",
 	    "program", "vmbench", "version", 1, "runs", (int)opt.o_runs,
 	    "processors", (int)sysconf(_SC_NPROCESSORS_ONLN),
 	    "seed", (json_int_t)opt.o_seed, "quick", opt.o_quick,
 	    "smallpages", opt.o_smallpages,
-	    "results", results, "targets", verdicts);
+	    "left out", left, "results", results, "targets", verdicts);
 	if (top == NULL)
 		return (-1);
 	error = json_dumpf(top, fp, JSON_INDENT(1) | JSON_REAL_PRECISION(6));

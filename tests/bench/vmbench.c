@@ -50,10 +50,16 @@ static const struct workload {
 	{ "age", work_age, "runs that are left after long churn" },
 	{ "threads", work_threads, "single pages on several threads" },
 	{ "replay", work_replay, "recorded traces" },
-	{ "start", work_start, "from nothing to the first page; metadata" }
+	{ "start", work_start, "from nothing to the first page; metadata" },
+#ifdef HAVE_DPDK
+	{ "dpdk", work_dpdk, "requests beside those of DPDK" }
+#else
+	{ "dpdk", NULL, "requests beside those of DPDK (not built in)" }
+#endif
 };
 
 static bool chosen[NELEM(workloads)];
+static const char *why_not[NELEM(workloads)];
 
 static _Noreturn void
 usage(void)
@@ -166,6 +172,32 @@ workloads_list(void)
 		    workloads[i].wl_what);
 }
 
+/* Why a workload cannot be measured, or NULL. */
+static const char *
+obstacle(void (*fn)(void))
+{
+
+	if (fn == NULL)
+		return ("DPDK was not installed when vmbench was built");
+	if (fn == work_replay && opt.o_ntraces == 0)
+		return ("no trace is given (-T)");
+	return (NULL);
+}
+
+const char *
+left_out(unsigned i, const char **whyp)
+{
+	unsigned w, n = 0;
+
+	for (w = 0; w < NELEM(workloads); w++) {
+		if (why_not[w] == NULL || n++ != i)
+			continue;
+		*whyp = why_not[w];
+		return (workloads[w].wl_name);
+	}
+	return (NULL);
+}
+
 /* What the command line left open. */
 static void
 defaults(void)
@@ -197,13 +229,10 @@ defaults(void)
 	for (i = 0; i < NELEM(workloads); i++) {
 		if (any && !chosen[i])
 			continue;
-		chosen[i] = true;
-		if (workloads[i].wl_fn != work_replay || opt.o_ntraces != 0)
-			continue;
-		if (any)
-			errx(1, "replay needs a trace (-T)");
-		warnx("no trace given (-T): replay is left out");
-		chosen[i] = false;
+		why_not[i] = obstacle(workloads[i].wl_fn);
+		if (any && why_not[i] != NULL)
+			errx(1, "%s: %s", workloads[i].wl_name, why_not[i]);
+		chosen[i] = why_not[i] == NULL;
 	}
 }
 

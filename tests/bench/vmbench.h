@@ -33,7 +33,8 @@ enum contender {
 	EXTANT,
 	BARE,
 	SPIN,
-	NCONTENDER
+	NCONTENDER,		/* that take part in everything */
+	DPDK = NCONTENDER
 };
 
 #define	MAXSIZES	8
@@ -82,6 +83,10 @@ void	work_age(void);
 void	work_threads(void);
 void	work_replay(void);
 void	work_start(void);
+void	work_dpdk(void);
+
+/* left_out: the i-th workload that is left out, and why; NULL: no more. */
+const char *left_out(unsigned i, const char **whyp);
 
 /* progress: say on stderr what is done, with -v. */
 void	progress(const char *work, psize_t size, unsigned run);

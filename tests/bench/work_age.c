@@ -12,6 +12,8 @@
 
 #include <err.h>
 
+#include <vm/vm_audit.h>
+
 #include "age.h"
 #include "machine.h"
 #include "pages.h"
@@ -61,11 +63,22 @@ age_try(struct age *a)
 	}
 }
 
+/* Free pages, those on queues counted. */
+static uint64_t
+pages_free(void)
+{
+	struct vm_audit va;
+
+	if (!vm_audit(&va))
+		errx(1, "the audit failed: %s", va.va_why);
+	return (va.va_free + va.va_held);
+}
+
 void
 age_note(struct age *a, const char *work, psize_t size, const char *prefix)
 {
 	char row[sizeof(((struct result *)0)->r_row)];
-	uint64_t after;
+	uint64_t after, nfree = pages_free();
 	unsigned i;
 
 	for (i = 0; i < AGE_NREQUESTS; i++) {
@@ -81,6 +94,9 @@ age_note(struct age *a, const char *work, psize_t size, const char *prefix)
 		    (double)a->a_before[i]);
 		result_note(work, size, row, "end", "runs", EXTANT,
 		    (double)after);
+		/* Were all free memory in such runs; less may be left. */
+		result_note(work, size, row, "most", "runs", EXTANT,
+		    (double)(nfree / vm_atop(age_run[i].size)));
 		/* What was not there at the start cannot be lost. */
 		result_note(work, size, row, "kept", "%", EXTANT,
 		    a->a_before[i] == 0 ? 100 :

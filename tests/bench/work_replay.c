@@ -29,7 +29,7 @@
 #include "trace.h"
 
 #define	LOOKS		100	/* at the supply of runs, in a replay */
-#define	POINTS		4	/* at which runs of 2 MiB are counted */
+#define	POINTS		3	/* at which runs of 2 MiB are counted */
 
 /*
  * What the allocations of a trace got: a page or the start of a run, and for
@@ -356,28 +356,29 @@ replay_timed(enum contender who, struct replay *rp, const char *name)
 static void
 replay_watched(struct replay *rp, const char *name)
 {
-	char prefix[16];
-	size_t n = rp->rp_trace->t_nevents, i;
 	static const char *const point[POINTS] = {
-		"2M runs at 25 %", "at 50 %", "at 75 %", "at 100 %"
+		"at 25 %", "at 50 %", "at 75 %"
 	};
+	const char *work = "replay, runs";
+	size_t n = rp->rp_trace->t_nevents, i;
+	char prefix[16], row[32];
+	unsigned p = 0;
 	struct age a;
 
+	snprintf(prefix, sizeof(prefix), "%.10s: ", name);
+	snprintf(row, sizeof(row), "%sruns of 2M", prefix);
 	replay_load(EXTANT, rp);
 	age_start(&a, rp->rp_frames);
-	for (i = 0; i < LOOKS; i++) {
-		(void)events_of(EXTANT, rp, n * i / LOOKS,
-		    n * (i + 1) / LOOKS);
+	for (i = 1; i <= LOOKS; i++) {
+		(void)events_of(EXTANT, rp, n * (i - 1) / LOOKS,
+		    n * i / LOOKS);
 		age_try(&a);
-		if ((i + 1) % (LOOKS / POINTS) != 0)
-			continue;
-		result_note("replay", 0, name,
-		    point[(i + 1) / (LOOKS / POINTS) - 1], "runs", EXTANT,
-		    (double)runs_available(2 * MIB,
-		    rp->rp_frames / vm_atop(2 * MIB)));
+		if (p < POINTS && i == (p + 1) * LOOKS / (POINTS + 1))
+			result_note(work, 0, row, point[p++], "runs", EXTANT,
+			    (double)runs_available(2 * MIB,
+			    rp->rp_frames / vm_atop(2 * MIB)));
 	}
-	snprintf(prefix, sizeof(prefix), "%.10s: ", name);
-	age_note(&a, "replay", 0, prefix);
+	age_note(&a, work, 0, prefix);
 	machine_stop(EXTANT);
 }
 
