@@ -80,6 +80,7 @@ need_test()
 
 	need_tool kyua kyua
 	need_tool make make
+	need_tool xz xz-utils
 	need_tool atf-sh atf-sh
 	need_header atf-c.h libatf-dev
 	need_header lzma.h liblzma-dev

@@ -129,7 +129,7 @@ no_apt_body()
 {
 
 	only_path
-	for t in build run test install lint; do
+	for t in build run test bench install lint; do
 		atf_check -s exit:1 -e save:err \
 		    env -u CC PATH="$PWD/bin" "$(build_sh)" $t
 		atf_check_equal 1 "$(wc -l <err)"
@@ -137,7 +137,9 @@ no_apt_body()
 		mv err err.$t
 	done
 	atf_check -o match:qemu-system-x86 cat err.run
-	atf_check -o match:'x86 kyua make atf-sh libatf-dev liblzma-dev' cat err.test
+	atf_check -o match:'x86 kyua make xz-utils atf-sh' cat err.test
+	atf_check -o match:'libatf-dev liblzma-dev mandoc$' cat err.test
+	atf_check -o match:'liblzma-dev libatf-dev$' cat err.bench
 	atf_check -o not-match:'qemu|kyua' cat err.install
 	atf_check -o match:cppcheck cat err.lint
 }
