@@ -287,7 +287,7 @@ ATF_TC_WITHOUT_HEAD(fifo);
 ATF_TC_BODY(fifo, tc)
 {
 	static struct waiter t[8];
-	unsigned i, k;
+	unsigned i, k, wait;
 
 	(void)tc;
 	for (k = 0; k < 10; k++) {
@@ -297,8 +297,10 @@ ATF_TC_BODY(fifo, tc)
 			wait_start(&t[i], PAGE, 30 * SEC, i + 1);
 		for (i = 0; i < NITEMS(t); i++) {
 			release_page();
-			while (atomic_load(&places) <= i)
+			for (wait = 0; wait < 100000 &&
+			    !atomic_load(&t[i].t_done); wait++)
 				usleep(50);
+			ATF_REQUIRE(atomic_load(&t[i].t_done));
 			ATF_REQUIRE_EQ_MSG(t[i].t_place, i + 1,
 			    "round %u: waiter %u was not served in its turn",
 			    k, i);

@@ -1,0 +1,494 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Runs under constraints, of the running allocator: what vm_pglist(9)
+ * promises case by case.  Random histories are in vm_history_test.c, requests
+ * that wait in vm_wait_test.c, bad frees in vm_badfree_test.c.
+ */
+
+#include <atf-c.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vm/vm_pageq.h>
+#include <vm/vm_pgreq.h>
+#include <vm/vm_sync.h>
+
+#include "vm_oracle.h"
+#include "vm_testlib.h"
+
+static const struct vm_memrange machine[] = {
+	{ 0, 640 * KiB },
+	{ 1 * MiB, 31 * MiB },
+	{ 4 * GiB, 16 * MiB },
+	{ TOP - 4 * MiB, 4 * MiB },
+};
+
+static void
+start(void)
+{
+
+	vm_start(machine, NITEMS(machine));
+}
+
+/* The request of a floppy controller through an ISA DMA controller. */
+ATF_TC_WITHOUT_HEAD(historical);
+ATF_TC_BODY(historical, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(16 * KiB);
+	unsigned n;
+	paddr_t pa;
+
+	(void)tc;
+	start();
+	req.vpr_align = 8 * KiB;
+	req.vpr_boundary = 64 * KiB;
+	req.vpr_high = 16 * MiB;
+	for (n = 0; vm_pglist_alloc(&req, &(struct vm_pgseg){ 0, 0 },
+	    &(unsigned){ 0 }) == 0; n++)
+		continue;
+	/* Four in each 64K, in 15 MiB and 640 KiB. */
+	ATF_REQUIRE_EQ(n, 15 * MiB / (16 * KiB) + 640 / 16);
+	pa = 5 * MiB + 16 * KiB;
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 16 * KiB), 0);
+	ATF_REQUIRE_EQ(run_alloc(&req), pa);
+}
+
+/* No rounding to powers of two, and nothing wasted around it. */
+ATF_TC_WITHOUT_HEAD(any_number_of_pages);
+ATF_TC_BODY(any_number_of_pages, tc)
+{
+	struct vm_audit before, after;
+	struct vm_pgreq req;
+	uint64_t n;
+	paddr_t pa;
+
+	(void)tc;
+	start();
+	for (n = 1; n < 3000; n += 1 + n / 7) {
+		audit_ok(&before);
+		req = (struct vm_pgreq)VM_PGREQ_INITIALIZER(n * PAGE);
+		req.vpr_align = MiB;
+		pa = run_alloc(&req);
+		audit_ok(&after);
+		ATF_REQUIRE_EQ(after.va_allocated, before.va_allocated + n);
+		ATF_REQUIRE_EQ(vm_pglist_free(pa, n * PAGE), 0);
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(frame_0);
+ATF_TC_BODY(frame_0, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+
+	(void)tc;
+	start();
+	req.vpr_high = PAGE;
+	ATF_REQUIRE_EQ(run_alloc(&req), 0);
+	ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+	ATF_REQUIRE_EQ(vm_page_free(0), 0);
+	ATF_REQUIRE_EQ(vm_pglist_reserve(0, 2 * PAGE, 0), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(0, 0), 0);
+	/* The largest alignment there is: only frame 0 has it. */
+	req.vpr_high = VM_PADDR_MAX;
+	req.vpr_align = UINT64_C(1) << 63;
+	ATF_REQUIRE_EQ(run_alloc(&req), 0);
+	ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(highest_frame);
+ATF_TC_BODY(highest_frame, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(3 * PAGE);
+	paddr_t pa;
+
+	(void)tc;
+	/* All of the metadata elsewhere. */
+	vm_start_taken(machine, NITEMS(machine),
+	    &(struct vm_memrange){ TOP - 4 * MiB, 4 * MiB }, 1);
+	ATF_REQUIRE_EQ(vm_pglist_free(TOP - 4 * MiB, 4 * MiB), 0);
+	req.vpr_policy = VM_POLICY_HIGHEST;
+	pa = run_alloc(&req);
+	ATF_REQUIRE_EQ(pa, TOP - 3 * PAGE);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	req.vpr_policy = VM_POLICY_EXACT;
+	req.vpr_low = TOP - 3 * PAGE;
+	ATF_REQUIRE_EQ(run_alloc(&req), TOP - 3 * PAGE);
+	ATF_REQUIRE_EQ(vm_pglist_trim(TOP - 3 * PAGE, TOP - PAGE, PAGE), 0);
+	ATF_REQUIRE_EQ(vm_page_free(TOP - PAGE), 0);
+	req.vpr_low = TOP - 2 * PAGE;
+	ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+	ATF_REQUIRE_EQ(vm_pglist_reserve(TOP - PAGE, PAGE, 0), 0);
+	ATF_REQUIRE_EQ(vm_pglist_reserve(TOP - PAGE, 2 * PAGE, 0), EINVAL);
+	audit_ok(NULL);
+}
+
+/* A boundary of a page, and one that is larger than memory. */
+ATF_TC_WITHOUT_HEAD(extreme_boundaries);
+ATF_TC_BODY(extreme_boundaries, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	struct vm_pgseg segs[16];
+	unsigned i, n;
+
+	(void)tc;
+	start();
+	req.vpr_boundary = PAGE;
+	(void)run_alloc(&req);
+	req.vpr_size = 16 * PAGE;
+	ATF_REQUIRE_EQ(run_error(&req), EINVAL);
+	req.vpr_nsegs = 15;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), EFBIG);
+	req.vpr_nsegs = 16;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE_EQ(n, 16);
+	for (i = 0; i < n; i++)
+		ATF_REQUIRE_EQ(vm_pglist_free(segs[i].vps_start, PAGE), 0);
+	req.vpr_nsegs = 1;
+	req.vpr_boundary = UINT64_C(1) << 63;
+	req.vpr_size = 8 * MiB;
+	(void)run_alloc(&req);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(lists);
+ATF_TC_BODY(lists, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	unsigned mask, list;
+	paddr_t pa;
+
+	(void)tc;
+	start();
+	for (mask = 1; mask <= VM_FREELIST_ALL; mask++) {
+		req.vpr_lists = mask;
+		if (mask == VM_FREELIST_BIT(VM_FREELIST_DMA32)) {
+			ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+			continue;
+		}
+		pa = run_alloc(&req);
+		list = vm_freelist_of(vm_atop(pa));
+		ATF_REQUIRE((mask & VM_FREELIST_BIT(list)) != 0);
+		/* None above it would have done. */
+		ATF_REQUIRE((mask & ~VM_FREELIST_BIT(VM_FREELIST_DMA32)) >>
+		    (list + 1) == 0);
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(zeroed);
+ATF_TC_BODY(zeroed, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(0);
+	struct vm_pgseg segs[4];
+	unsigned char *va;
+	unsigned i, k, n;
+	struct rng r;
+	psize_t b;
+
+	rng_init(&r, tc, 1);
+	start();
+	for (i = 0; i < 300; i++) {
+		req = (struct vm_pgreq)VM_PGREQ_INITIALIZER(
+		    rng_size(&r, 40) * PAGE);
+		req.vpr_flags = VM_PG_ZERO;
+		req.vpr_nsegs = (unsigned)rng_range(&r, 1, 4);
+		req.vpr_align = PAGE << rng_below(&r, 4);
+		req.vpr_high = rng_chance(&r, 2) ? 16 * MiB : VM_PADDR_MAX;
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+		for (k = 0; k < n; k++) {
+			va = vm_md_phystov(segs[k].vps_start,
+			    segs[k].vps_size);
+			ATF_REQUIRE(va != NULL);
+			for (b = 0; b < segs[k].vps_size; b++)
+				ATF_REQUIRE_EQ(va[b], 0);
+			memset(va, 0xee, segs[k].vps_size);
+			ATF_REQUIRE_EQ(vm_pglist_free(segs[k].vps_start, 0),
+			    0);
+		}
+	}
+}
+
+/* On an error nothing is allocated and *rsegs is 0. */
+ATF_TC_WITHOUT_HEAD(errors_change_nothing);
+ATF_TC_BODY(errors_change_nothing, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(GiB), bad;
+	struct vm_audit before, after;
+
+	(void)tc;
+	start();
+	audit_ok(&before);
+	ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+	bad = req;
+	bad.vpr_size = 64 * MiB;
+	bad.vpr_nsegs = 20;
+	ATF_REQUIRE_EQ(run_error(&bad), ENOMEM);
+	bad.vpr_size = 48 * MiB;
+	bad.vpr_nsegs = 2;
+	ATF_REQUIRE_EQ(run_error(&bad), EFBIG);
+	bad.vpr_align = 0;
+	ATF_REQUIRE_EQ(run_error(&bad), EINVAL);
+	bad = req;
+	bad.vpr_size = PAGE;
+	bad.vpr_low = 640 * KiB;
+	bad.vpr_high = MiB;
+	ATF_REQUIRE_EQ(run_error(&bad), ENOMEM);
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+}
+
+/* More segments allowed than there are pages: as few as it takes. */
+ATF_TC_WITHOUT_HEAD(many_segments_allowed);
+ATF_TC_BODY(many_segments_allowed, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(3 * PAGE);
+	struct vm_pgseg *segs = calloc(5000, sizeof(*segs));
+	unsigned i, n;
+
+	(void)tc;
+	ATF_REQUIRE(segs != NULL);
+	start();
+	req.vpr_nsegs = 5000;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE_EQ(n, 1);
+	/* Every second page of ISA memory gone: as many as pages. */
+	for (i = 0; i < 15 * MiB / PAGE; i += 2)
+		(void)vm_pglist_reserve(MiB + i * PAGE, PAGE, 0);
+	req.vpr_low = MiB;
+	req.vpr_high = 16 * MiB;
+	req.vpr_size = 1000 * PAGE;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE_EQ(n, 1000);
+	for (i = 0; i < n; i++)
+		ATF_REQUIRE(i == 0 || segs[i].vps_start >
+		    segs[i - 1].vps_start);
+	req.vpr_nsegs = 900;
+	req.vpr_size = 910 * PAGE;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), EFBIG);
+	audit_ok(NULL);
+	free(segs);
+}
+
+/*
+ * Reserving and trimming.
+ */
+
+ATF_TC_WITHOUT_HEAD(reserve);
+ATF_TC_BODY(reserve, tc)
+{
+	static const struct {
+		paddr_t	start;
+		psize_t	size;
+		int	error;
+	} cases[] = {
+		{ MiB, 0, EINVAL },
+		{ MiB + 1, PAGE, EINVAL },
+		{ MiB, PAGE + 1, EINVAL },
+		{ 640 * KiB, PAGE, EINVAL },		/* a hole */
+		{ 639 * KiB / PAGE * PAGE, 2 * PAGE, EINVAL },
+		{ 0, 32 * MiB, EINVAL },
+		{ UINT64_MAX & ~(PAGE - 1), PAGE, EINVAL },
+		{ MiB, UINT64_MAX & ~(PAGE - 1), EINVAL },
+		{ MiB, TOP, EINVAL },
+		{ 2 * MiB, PAGE, 0 },
+		{ 2 * MiB, PAGE, EBUSY },
+		{ 2 * MiB - PAGE, 3 * PAGE, EBUSY },
+		{ 2 * MiB - PAGE, PAGE, 0 },
+		{ 15 * MiB, 2 * MiB, 0 },		/* two lists */
+	};
+	vm_owner_t ann = vm_owner_register("ann");
+	struct vm_audit before, after;
+	unsigned i;
+
+	(void)tc;
+	start();
+	for (i = 0; i < NITEMS(cases); i++) {
+		audit_ok(&before);
+		ATF_REQUIRE_EQ_MSG(vm_pglist_reserve(cases[i].start,
+		    cases[i].size, ann), cases[i].error, "case %u", i);
+		audit_ok(&after);
+		if (cases[i].error != 0)
+			ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+		else
+			ATF_REQUIRE_EQ(vm_sync_owner(vm_atop(cases[i].start)),
+			    ann);
+	}
+	ATF_REQUIRE_EQ(vm_pglist_free(15 * MiB, 2 * MiB), 0);
+	ATF_REQUIRE_EQ(vm_page_free(2 * MiB), 0);
+	ATF_REQUIRE_EQ(vm_page_free(2 * MiB - PAGE), 0);
+}
+
+/* A reservation that fails leaves held pages where they are. */
+ATF_TC_WITHOUT_HEAD(reserve_busy_takes_nothing_back);
+ATF_TC_BODY(reserve_busy_takes_nothing_back, tc)
+{
+	struct vm_audit before, after;
+	paddr_t pa[64];
+	unsigned i;
+
+	(void)tc;
+	vm_start(&machine[2], 1);
+	for (i = 0; i < NITEMS(pa); i++)
+		pa[i] = vm_page_alloc(0, 0);
+	for (i = 1; i < NITEMS(pa); i++)
+		ATF_REQUIRE_EQ(vm_page_free(pa[i]), 0);
+	audit_ok(&before);
+	ATF_REQUIRE(before.va_held > 0);
+	ATF_REQUIRE_EQ(vm_pglist_reserve(4 * GiB, 8 * MiB, 0), EBUSY);
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+}
+
+ATF_TC_WITHOUT_HEAD(trim);
+ATF_TC_BODY(trim, tc)
+{
+	const paddr_t at = 20 * MiB;
+	struct vm_audit before, after;
+	vm_owner_t ann = vm_owner_register("ann");
+	uint64_t n, first, keep;
+
+	(void)tc;
+	start();
+	audit_ok(&before);
+	for (n = 1; n < 70; n += 1 + n / 8) {
+		for (first = 0; first < n; first += 1 + n / 10) {
+			for (keep = 1; keep <= n - first; keep += 1 + n / 9) {
+				ATF_REQUIRE_EQ(vm_pglist_reserve(at, n * PAGE,
+				    ann), 0);
+				ATF_REQUIRE_EQ(vm_pglist_trim(at,
+				    at + first * PAGE, keep * PAGE), 0);
+				audit_ok(&after);
+				ATF_REQUIRE_EQ(after.va_allocated,
+				    before.va_allocated + keep);
+				ATF_REQUIRE_EQ(vm_sync_owner(vm_atop(at) +
+				    first), ann);
+				ATF_REQUIRE_EQ(vm_pglist_free(at + first *
+				    PAGE, keep * PAGE), 0);
+			}
+		}
+	}
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+}
+
+/*
+ * Fresh memory, exactly: where no single pages are taken, what is fresh is
+ * what was never given out.
+ */
+static bool
+fresh_possible(const struct oracle *fresh, const struct vm_pgreq *req)
+{
+	struct vm_extreq er = vm_pgreq_search(req);
+	struct vm_pgwindow win[VM_NFREELIST];
+	struct oracle_answer ans;
+	unsigned i, n = vm_pgreq_windows(req, win);
+
+	for (i = 0; i < n; i++) {
+		er.er_low = win[i].pw_low;
+		er.er_high = win[i].pw_high;
+		oracle_find(fresh, &er, &ans);
+		if (req->vpr_policy == VM_POLICY_EXACT)
+			ans.oa_found = oracle_fits(fresh, &er,
+			    vm_atop(req->vpr_low));
+		if (ans.oa_found)
+			return (true);
+	}
+	return (false);
+}
+
+static void
+fresh_adopt(struct oracle *fresh)
+{
+	struct vm_physseg seg;
+	vm_frame_t f;
+	unsigned i;
+
+	oracle_init(fresh);
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		oracle_add(fresh, seg.vs_start, seg.vs_end - seg.vs_start,
+		    VM_FRAME_FREE);
+		for (f = seg.vs_start; f < seg.vs_end; f++)
+			oracle_set(fresh, f, f + 1,
+			    vm_extmap_state(&vm_map, f));
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(fresh);
+ATF_TC_BODY(fresh, tc)
+{
+	unsigned i, k, n, served, rounds = test_long(tc) ? 500 : 20;
+	struct vm_pgreq req;
+	struct vm_pgseg seg;
+	struct oracle fresh;
+	vm_frame_t at;
+	struct rng r;
+	int error;
+
+	rng_init(&r, tc, 2);
+	for (i = 0; i < rounds; i++) {
+		start();
+		fresh_adopt(&fresh);
+		served = 0;
+		for (k = 0; k < 300; k++) {
+			req = (struct vm_pgreq)VM_PGREQ_INITIALIZER(
+			    rng_size(&r, 600) * PAGE);
+			req.vpr_align = PAGE << rng_below(&r, 8);
+			req.vpr_policy = (enum vm_policy)rng_below(&r,
+			    VM_POLICY_EXACT + 1);
+			req.vpr_low = vm_ptoa(oracle_any(&fresh, &r)) &
+			    ~(req.vpr_align - 1);
+			if (rng_chance(&r, 4))
+				req.vpr_lists = (unsigned)rng_range(&r, 1,
+				    VM_FREELIST_ALL);
+			if (rng_chance(&r, 2))
+				req.vpr_flags = VM_PG_FRESH;
+			error = vm_pglist_alloc(&req, &seg, &n);
+			if (req.vpr_flags != 0) {
+				ATF_REQUIRE_EQ(error,
+				    fresh_possible(&fresh, &req) ? 0 :
+				    ENOMEM);
+			}
+			if (error != 0)
+				continue;
+			served++;
+			at = vm_atop(seg.vps_start);
+			for (n = 0; n < vm_atop(seg.vps_size); n++)
+				ATF_REQUIRE(req.vpr_flags == 0 ||
+				    oracle_state(&fresh, at + n) ==
+				    VM_FRAME_FREE);
+			oracle_set(&fresh, at, at + n, VM_FRAME_HEAD);
+			if (rng_chance(&r, 2))
+				ATF_REQUIRE_EQ(vm_pglist_free(seg.vps_start,
+				    0), 0);
+		}
+		ATF_REQUIRE(served > 20);
+		audit_ok(NULL);
+		oracle_fini(&fresh);
+	}
+}
+
+ATF_TP_ADD_TCS(tp)
+{
+
+	ATF_TP_ADD_TC(tp, historical);
+	ATF_TP_ADD_TC(tp, any_number_of_pages);
+	ATF_TP_ADD_TC(tp, frame_0);
+	ATF_TP_ADD_TC(tp, highest_frame);
+	ATF_TP_ADD_TC(tp, extreme_boundaries);
+	ATF_TP_ADD_TC(tp, lists);
+	ATF_TP_ADD_TC(tp, zeroed);
+	ATF_TP_ADD_TC(tp, errors_change_nothing);
+	ATF_TP_ADD_TC(tp, many_segments_allowed);
+	ATF_TP_ADD_TC(tp, reserve);
+	ATF_TP_ADD_TC(tp, reserve_busy_takes_nothing_back);
+	ATF_TP_ADD_TC(tp, trim);
+	ATF_TP_ADD_TC(tp, fresh);
+	return (atf_no_error());
+}
