@@ -27,7 +27,7 @@ struct taken {
 
 static struct vm_memrange ranges[VM_BOOTSTRAP_RANGES];
 static unsigned nranges;
-static struct taken taken[VM_BOOTSTRAP_TAKEN];
+static struct taken taken[VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED];
 static unsigned ntaken;
 static bool allocated;		/* vm_bootstrap_alloc() gave something */
 static bool ended;
@@ -266,7 +266,7 @@ taken_extend(unsigned at, paddr_t start, paddr_t end, const char *owner)
 }
 
 static int
-taken_insert(paddr_t start, paddr_t end, const char *owner)
+taken_insert(paddr_t start, paddr_t end, const char *owner, unsigned max)
 {
 	size_t len = strlen(owner);
 	unsigned at, i;
@@ -275,7 +275,7 @@ taken_insert(paddr_t start, paddr_t end, const char *owner)
 		continue;
 	if (taken_extend(at, start, end, owner))
 		return (0);
-	if (ntaken == VM_BOOTSTRAP_TAKEN)
+	if (ntaken >= max)
 		return (ENOSPC);
 	for (i = ntaken++; i > at; i--)
 		taken[i] = taken[i - 1];
@@ -312,7 +312,7 @@ taken_fill(paddr_t start, paddr_t end, const char *owner)
 			start = taken[i].t_end;
 			continue;
 		}
-		if (taken_insert(start, stop, owner) != 0)
+		if (taken_insert(start, stop, owner, VM_BOOTSTRAP_TAKEN) != 0)
 			return (ENOSPC);
 		start = stop;
 	}
@@ -322,7 +322,8 @@ taken_fill(paddr_t start, paddr_t end, const char *owner)
 int
 vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner)
 {
-	static struct taken before[VM_BOOTSTRAP_TAKEN];
+	static struct taken before[VM_BOOTSTRAP_TAKEN +
+	    VM_BOOTSTRAP_CARVED];
 	struct vm_memrange r = { start, size };
 	unsigned nbefore = ntaken;
 	int error;
@@ -382,7 +383,8 @@ vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
 		start = place_in(ranges[i].vmr_start, end, size, align);
 	}
 	if (start != VM_PADDR_NONE &&
-	    taken_insert(start, start + size, owner) != 0)
+	    taken_insert(start, start + size, owner,
+	    VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED) != 0)
 		return (VM_PADDR_NONE);
 	allocated = allocated || start != VM_PADDR_NONE;
 	return (start);

@@ -20,14 +20,16 @@ struct vm_memrange {
 };
 
 #define	VM_BOOTSTRAP_RANGES	128	/* usable ranges after sanitising */
-#define	VM_BOOTSTRAP_TAKEN	64	/* entries in the log of what was taken */
+#define	VM_BOOTSTRAP_TAKEN	64	/* entries of the log for reservations */
+#define	VM_BOOTSTRAP_CARVED	128	/* more, for what was allocated */
 
 /*
  * vm_bootstrap_start: begin, with the usable ranges of the firmware's map as
  * they come: unsorted, overlapping, zero-length, wrapping or not page-aligned
  * entries are legal.  Overlapping and touching ranges are joined; then partial
- * pages at the ends are left out; an entry that wraps is nonsense and left out
- * with a line on the console; what lies at or above 2^VM_PADDR_BITS is cut.
+ * pages at the ends are left out; an entry that reaches 2^64 or wraps is
+ * nonsense and left out with a line on the console; what lies at or above
+ * 2^VM_PADDR_BITS is cut.
  * Forgets everything that the early allocator knew before.
  * => 0; EINVAL: no usable page; E2BIG: more than VM_BOOTSTRAP_RANGES remain
  *    (the smallest are dropped with a line on the console, and what remains

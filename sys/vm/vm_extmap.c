@@ -37,7 +37,8 @@
  *
  * 5. Atomicity.  The caller serialises all changes from and to FREE.  Single
  * pages go between HELD and HEAD by compare-and-swap elsewhere at the same
- * time, hence all stores to words are atomic read-modify-write.  A free frame
+ * time, hence all stores to words that are in use are atomic
+ * read-modify-write.  A free frame
  * changes only here, so a set of free frames may be taken by an OR; the first
  * word of an allocation that is released might change, so that is a
  * compare-and-swap; tails change only here again.
@@ -219,14 +220,14 @@ bitmap_words(uint64_t nbits)
 	return ((size_t)((nbits + 63) / 64));
 }
 
-size_t
+psize_t
 vm_extmap_metasize(uint64_t nframes)
 {
 	uint64_t nblocks = nframes >> VM_EXTBLOCK_SHIFT;
-	size_t bitmap = bitmap_words(nblocks);
+	psize_t bitmap = bitmap_words(nblocks);
 
-	return ((size_t)(nframes >> WORD_SHIFT) * sizeof(vm_extword_t) +
-	    (size_t)nblocks * sizeof(struct vm_extsum) +
+	return ((nframes >> WORD_SHIFT) * sizeof(vm_extword_t) +
+	    nblocks * sizeof(struct vm_extsum) +
 	    (bitmap + VM_EXTMAP_NORDER * (bitmap + bitmap_words(bitmap))) *
 	    sizeof(uint64_t));
 }
@@ -1031,7 +1032,7 @@ order_prev(const struct vm_extspan *xs, unsigned k, uint64_t *bp)
 	return (true);
 }
 
-/* Starts of aligned free runs of 2^order frames in word i of a block. */
+/* Which words of a block are wholly free: a bit a word. */
 static inline uint32_t
 block_full_words(const vm_extword_t *wp)
 {

@@ -12,7 +12,6 @@
 #ifndef _VM_VM_EXTMAP_H_
 #define	_VM_VM_EXTMAP_H_
 
-#include <vm/vm_pglist.h>
 #include <vm/vm_types.h>
 
 /*
@@ -110,7 +109,7 @@ struct vm_extreq {
  * of foreign maps; summaries follow.
  */
 void	vm_extmap_init(struct vm_extmap *);
-size_t	vm_extmap_metasize(uint64_t nframes);
+psize_t	vm_extmap_metasize(uint64_t nframes);
 int	vm_extmap_attach(struct vm_extmap *, vm_frame_t first,
 	    uint64_t nframes, void *mem);
 void	vm_extmap_record(struct vm_extspan *, uint32_t *bits);

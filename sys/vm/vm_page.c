@@ -19,6 +19,7 @@
 #include <vm/vm_badfree.h>
 #include <vm/vm_counter_var.h>
 #include <vm/vm_page.h>
+#include <vm/vm_pglist.h>
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
@@ -33,6 +34,21 @@ place_word(const struct vm_pageplace *pp, vm_frame_t frame)
 {
 
 	return (&pp->pp_word[(frame - pp->pp_first) >> WORD_SHIFT]);
+}
+
+/* A page that the kernel can reach, zeroed. */
+static paddr_t
+page_alloc_reachable(unsigned flags, vm_owner_t owner)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
+	struct vm_pgseg seg;
+	unsigned n;
+
+	req.vpr_flags = flags;
+	req.vpr_owner = owner;
+	if (vm_pglist_alloc(&req, &seg, &n) != 0)
+		return (VM_PADDR_NONE);
+	return (seg.vps_start);
 }
 
 static bool
@@ -60,7 +76,8 @@ page_alloc_slow(vm_md_intr_t s, uint32_t cpu, unsigned flags,
 	vm_md_intr_restore(s);
 	if ((flags & VM_PG_ZERO) != 0 && !page_zero(vm_ptoa(frame))) {
 		(void)vm_page_free(vm_ptoa(frame));
-		return (VM_PADDR_NONE);
+		return (page_alloc_reachable(flags &
+		    (VM_PG_ZERO | VM_PG_NODRAIN | VM_PG_FRESH), owner));
 	}
 	return (vm_ptoa(frame));
 }
@@ -81,7 +98,7 @@ vm_page_alloc(unsigned flags, vm_owner_t owner)
 	if (unlikely(q == NULL))
 		return (page_alloc_slow(s, cpu, flags, owner));
 	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed) - 1;
-	if (unlikely(n == UINT32_MAX))
+	if (unlikely(n == UINT32_MAX || vm_pageq_withheld(q)))
 		return (page_alloc_slow(s, cpu, flags, owner));
 	frame = q->pq_base + atomic_load_explicit(&q->pq_entry[n],
 	    memory_order_relaxed);
@@ -148,8 +165,7 @@ vm_page_free(paddr_t pa)
 	struct vm_pageq *q;
 
 	if (unlikely(cpu == VM_NOCPU || (pa & (VM_PAGE_SIZE - 1)) != 0 ||
-	    (frame & WORD_LAST) == WORD_LAST ||
-	    atomic_load_explicit(&vm_sync_sleepers, memory_order_relaxed) != 0))
+	    (frame & WORD_LAST) == WORD_LAST))
 		return (page_free_slow(s, cpu, pa,
 		    __builtin_return_address(0)));
 	q = frame_queue(&vm_cpuqs[cpu], frame);
@@ -159,7 +175,8 @@ vm_page_free(paddr_t pa)
 	pp = &q->pq_place;
 	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	if (unlikely(frame - pp->pp_start >= pp->pp_nframes ||
-	    n == VM_PAGEQ_SIZE))
+	    n == VM_PAGEQ_SIZE || pp->pp_epoch !=
+	    atomic_load_explicit(&vm_sync_epoch, memory_order_relaxed)))
 		return (page_free_slow(s, cpu, pa,
 		    __builtin_return_address(0)));
 	/* The entry comes first: a held frame is on a queue at any moment. */
@@ -170,6 +187,11 @@ vm_page_free(paddr_t pa)
 		return (page_free_slow(s, cpu, pa,
 		    __builtin_return_address(0)));
 	atomic_store_explicit(&q->pq_count, n + 1, memory_order_release);
+	/* Pages of a higher list go first again. */
+	if (unlikely(q > atomic_load_explicit(&vm_cpuqs[cpu].cq_top,
+	    memory_order_relaxed)))
+		atomic_store_explicit(&vm_cpuqs[cpu].cq_top, q,
+		    memory_order_relaxed);
 	vm_counter_add(cpu, VM_COUNT_FREE, 1);
 	vm_md_intr_restore(s);
 	return (0);

@@ -34,6 +34,8 @@
  *    with VM_PG_ZERO when the kernel has no address to zero it at.
  * => without VM_PG_USERESERVE the reserve of the lists below the highest
  *    populated one is not touched (vm_sync_reserve()).
+ * => "highest" is as this CPU knows: after a list was exhausted, pages that
+ *    come back to it elsewhere are found when the queue in use runs empty.
  * => may be called with interrupts disabled and from interrupt context; does
  *    not sleep.  O(1) but for a refill.
  */

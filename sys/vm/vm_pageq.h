@@ -32,6 +32,7 @@ struct vm_pageplace {
 	vm_frame_t	pp_first;	/* of the span */
 	vm_extword_t	*pp_word;
 	_Atomic vm_owner_t *pp_owner;	/* or NULL */
+	uint32_t	pp_epoch;	/* good while vm_sync_epoch is this */
 };
 
 /*
@@ -43,6 +44,8 @@ struct vm_pageplace {
 struct vm_pageq {
 	struct vm_pageplace pq_place;	/* of the last frame: the owner's */
 	vm_frame_t	pq_base;
+	const _Atomic uint64_t *pq_nfree; /* frames of the list in the map */
+	_Atomic uint64_t pq_reserve;	/* withheld from plain pages if fewer */
 	_Atomic uint32_t pq_count;
 	_Atomic uint32_t pq_entry[VM_PAGEQ_SIZE];
 } __attribute__((aligned(VM_CACHE_LINE)));
@@ -54,8 +57,9 @@ struct vm_pageq {
 #define	VM_PAGEQ_LISTS	(VM_NFREELIST - 1)
 
 struct vm_cpuq {
-	struct vm_pageq	*_Atomic cq_top; /* queue of the highest list that
-					   gave a page last */
+	struct vm_pageq	*_Atomic cq_top; /* where pages come from the short
+					   way: the highest list that had any
+					   when last looked at */
 	vm_frame_t	cq_hint[VM_NFREELIST];	/* block to refill from */
 	struct vm_pageq	cq_queue[VM_PAGEQ_LISTS];
 } __attribute__((aligned(VM_CACHE_LINE)));
@@ -69,6 +73,17 @@ vm_pageq_of(struct vm_cpuq *cq, enum vm_freelist list)
 
 	return (list == VM_FREELIST_ISA ? NULL :
 	    &cq->cq_queue[list - VM_FREELIST_DMA31]);
+}
+
+/* vm_pageq_withheld: may plain requests not have what a queue holds? */
+static inline bool
+vm_pageq_withheld(const struct vm_pageq *q)
+{
+	uint64_t reserve = atomic_load_explicit(&q->pq_reserve,
+	    memory_order_relaxed);
+
+	return (reserve != 0 && atomic_load_explicit(q->pq_nfree,
+	    memory_order_relaxed) < reserve);
 }
 
 /*

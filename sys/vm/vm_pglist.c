@@ -14,7 +14,8 @@
  * for low memory that nobody frees must not hold up those that could be
  * served elsewhere; but one that was passed over WAIT_PATIENCE times blocks
  * those behind it whose windows overlap its own, so that small requests do
- * not starve a large one for ever.
+ * not starve a large one for ever.  It blocks for WAIT_BLOCK_NSEC at a time:
+ * what nobody will ever free must not stop all others.
  *
  * A sleeper also looks again by itself now and then: pages freed to a queue
  * just before it lay down do not wake it.
@@ -28,6 +29,7 @@
 #include <vm/vm_sync.h>
 
 #define	WAIT_PATIENCE	16		/* times passed over */
+#define	WAIT_BLOCK_NSEC	100000000	/* blocking others for 100 ms */
 #define	WAIT_LOOK_NSEC	10000000	/* at least every 10 ms */
 
 struct sleeper {
@@ -36,6 +38,7 @@ struct sleeper {
 	struct vm_pgseg	*sl_segs;
 	unsigned	*sl_rsegs;
 	unsigned	sl_passed;
+	uint64_t	sl_blocking;	/* since when; 0: it does not */
 	_Atomic bool	sl_served;
 };
 
@@ -77,15 +80,33 @@ windows_overlap(const struct vm_pgreq *a, const struct vm_pgreq *b)
 	    (a->vpr_lists & b->vpr_lists) != 0);
 }
 
-/* Has somebody before this one lost patience?  Lock held. */
+/* Has one lost patience, and its time is not up?  Lock held. */
+static bool
+sleeper_blocks(struct sleeper *sl)
+{
+	uint64_t now;
+
+	if (sl->sl_passed < WAIT_PATIENCE)
+		return (false);
+	now = vm_md_nanotime();
+	if (sl->sl_blocking == 0)
+		sl->sl_blocking = now;
+	if (now - sl->sl_blocking < WAIT_BLOCK_NSEC)
+		return (true);
+	sl->sl_blocking = 0;
+	sl->sl_passed = 0;
+	return (false);
+}
+
+/* Does somebody before this one block it?  Lock held. */
 static bool
 line_blocked(const struct sleeper *me)
 {
-	const struct sleeper *sl;
+	struct sleeper *sl;
 
 	for (sl = line_head; sl != me; sl = sl->sl_next) {
-		if (sl->sl_passed >= WAIT_PATIENCE &&
-		    windows_overlap(sl->sl_req, me->sl_req))
+		if (windows_overlap(sl->sl_req, me->sl_req) &&
+		    sleeper_blocks(sl))
 			return (true);
 	}
 	return (false);
@@ -167,6 +188,7 @@ line_join(struct sleeper *me)
 	struct sleeper **slp = &line_head;
 
 	atomic_fetch_add(&vm_sync_sleepers, 1);
+	atomic_fetch_add(&vm_sync_epoch, 1);
 	while (*slp != NULL)
 		slp = &(*slp)->sl_next;
 	*slp = me;
@@ -224,6 +246,18 @@ line_forms(void)
 {
 
 	return (atomic_load(&vm_sync_sleepers) != 0);
+}
+
+/* A request for zeros, of memory that the kernel can reach. */
+static int
+reachable(const struct vm_pgreq *req, struct vm_pgreq *clipped)
+{
+
+	*clipped = *req;
+	if ((req->vpr_flags & VM_PG_ZERO) != 0 &&
+	    clipped->vpr_high > vm_md_physend())
+		clipped->vpr_high = vm_md_physend();
+	return (clipped->vpr_low < clipped->vpr_high ? 0 : ENOMEM);
 }
 
 static int
@@ -289,12 +323,15 @@ int
 vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
+	struct vm_pgreq clipped;
 	int error;
 
 	*rsegs = 0;
 	error = vm_pgreq_check(req, NULL);
 	if (error == 0)
-		error = alloc_or_wait(req, segs, rsegs);
+		error = reachable(req, &clipped);
+	if (error == 0)
+		error = alloc_or_wait(&clipped, segs, rsegs);
 	if (error == 0 && (req->vpr_flags & VM_PG_ZERO) != 0 &&
 	    !segs_zero(segs, *rsegs)) {
 		segs_free(segs, *rsegs);

@@ -16,21 +16,6 @@
 #include <vm/vm_types.h>
 
 /*
- * Where a run is placed: within the highest allowed free list that has a
- * place for it, or, if only a run over the border of lists will do, within
- * all of the window.  An answer of several segments is made of the largest
- * pieces, wherever they lie; one that needs held frames lies where they are.
- */
-enum vm_policy {
-	VM_POLICY_LOWEST,	/* first fit from low */
-	VM_POLICY_HIGHEST,	/* first fit from high */
-	VM_POLICY_BEST,		/* in the smallest extent that fits */
-	VM_POLICY_NEXT,		/* first fit from where the last one ended
-				   (of fresh memory: as VM_POLICY_LOWEST) */
-	VM_POLICY_EXACT		/* at vpr_low, nowhere else */
-};
-
-/*
  * A request.  All values are bytes and constrain physical addresses.  Start
  * from VM_PGREQ_INITIALIZER and set what matters.
  */

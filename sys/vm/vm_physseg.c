@@ -16,10 +16,10 @@
  * narrowest gaps are bridged first.
  *
  * Memory that comes later adds segments, and spans where none covers it yet.
- * Memory that goes becomes absent again, in a form of its own: one allocation
- * that nobody has.  A CPU may still remember the segment, and free a frame of
- * it by the short way; the tails make it look twice, and then the table of
- * segments decides.
+ * Memory that goes becomes absent again: one allocation that nobody has.  A
+ * CPU may still remember where its frames' state was; so that it cannot free
+ * one of them the short way, what CPUs remember goes out of date when memory
+ * goes, and they ask the table of segments again.
  */
 
 #include <vm/vm_export.h>
@@ -39,6 +39,9 @@ static unsigned nsegs;
 /*
  * Free lists.
  */
+
+_Static_assert((16ULL << 20) % ((uint64_t)VM_EXTBLOCK_FRAMES << PAGE_SHIFT) ==
+    0, "free lists are cut at blocks of the map");
 
 const vm_frame_t vm_freelist_limits[VM_NFREELIST] = {
 	[VM_FREELIST_ISA] = (16ULL << 20) >> PAGE_SHIFT,
@@ -285,9 +288,11 @@ hulls_make(struct hull hull[VM_EXTMAP_SPANS + 1])
 static void *
 carve(psize_t size)
 {
-	paddr_t pa = vm_bootstrap_alloc(size, VM_PAGE_SIZE, vm_md_physend(),
-	    "vm");
+	paddr_t pa = VM_PADDR_NONE;
 
+	if (size <= SIZE_MAX)
+		pa = vm_bootstrap_alloc(size, VM_PAGE_SIZE, vm_md_physend(),
+		    "vm");
 	return (pa == VM_PADDR_NONE ? NULL : vm_md_phystov(pa, size));
 }
 
@@ -449,11 +454,16 @@ plug_carve(psize_t size)
 	struct vm_pgseg seg;
 	unsigned n;
 
+	void *va;
+
 	req.vpr_high = vm_md_physend();
 	req.vpr_owner = vm_owner_register("vm");
-	if (vm_pglist_alloc(&req, &seg, &n) != 0)
+	if (size > SIZE_MAX || vm_pglist_alloc(&req, &seg, &n) != 0)
 		return (NULL);
-	return (vm_md_phystov(seg.vps_start, seg.vps_size));
+	va = vm_md_phystov(seg.vps_start, seg.vps_size);
+	if (va == NULL)
+		(void)vm_pglist_free(seg.vps_start, seg.vps_size);
+	return (va);
 }
 
 static void
@@ -541,15 +551,12 @@ int
 vm_physseg_plug(paddr_t start, psize_t size)
 {
 	int error = plug_check(start, size);
-	vm_md_intr_t s;
 
 	if (error != 0)
 		return (error);
-	s = vm_md_intr_disable();
 	vm_md_lock(&plug_lock);
 	error = plug_locked(vm_atop(start), vm_atop(start + size));
 	vm_md_unlock(&plug_lock);
-	vm_md_intr_restore(s);
 	return (error);
 }
 
@@ -575,14 +582,11 @@ int
 vm_physseg_unplug(paddr_t start, psize_t size, struct vm_physpin *pin)
 {
 	int error = plug_check(start, size);
-	vm_md_intr_t s;
 
 	if (error != 0 || size < 2 * VM_PAGE_SIZE)
 		return (EINVAL);
-	s = vm_md_intr_disable();
 	vm_md_lock(&plug_lock);
 	error = unplug_locked(vm_atop(start), vm_atop(start + size), pin);
 	vm_md_unlock(&plug_lock);
-	vm_md_intr_restore(s);
 	return (error);
 }

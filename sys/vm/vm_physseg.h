@@ -71,7 +71,8 @@ bool	vm_physseg_get(unsigned i, struct vm_physseg *seg);
  * => 0; EINVAL: malformed, or at or above 2^VM_PADDR_BITS; EEXIST: some of
  *    it is managed already; ENOSPC: too many segments or spans; ENOMEM: no
  *    room for metadata.  An error plugs nothing.
- * => does not sleep; the map's lock is held for O(pages / 32).
+ * => does not sleep; not from interrupt context; the map's lock is held for
+ *    O(pages / 32).  What was plugged is fresh, whatever it was before.
  */
 int	vm_physseg_plug(paddr_t start, psize_t size);
 
@@ -82,6 +83,7 @@ int	vm_physseg_plug(paddr_t start, psize_t size);
  * => 0; EINVAL: malformed, or not all managed; ENOSPC: too many segments, as
  *    what remains may be one more; EBUSY: some of it is allocated, by *pin
  *    (which may be NULL) and perhaps others.  An error changes nothing.
+ * => not from interrupt context.
  */
 struct vm_physpin {
 	paddr_t		pin_start;	/* of the allocation, bytes */

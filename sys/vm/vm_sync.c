@@ -40,7 +40,9 @@
  * 5. The reserve.  Low memory is scarce.  A plain single page leaves a share
  * of each list below the highest populated one alone: all of the ISA list
  * that is free by then, as pages below 16 MiB are the only ones that an ISA
- * device can use and few, and a thirty-second of the others.
+ * device can use and few, and a thirty-second of the others.  It is counted
+ * in the map: no queue is filled from it, and while the map has less than the
+ * reserve, what queues hold is withheld too.
  */
 
 #include <vm/vm_counter_var.h>
@@ -56,6 +58,7 @@
 
 struct vm_extmap vm_map;
 _Atomic uint32_t vm_sync_sleepers;
+_Atomic uint32_t vm_sync_epoch;
 _Atomic uint32_t vm_sync_freed;
 
 static struct vm_md_lock map_lock;
@@ -161,6 +164,27 @@ lists_measure(vm_frame_t base[VM_NFREELIST])
 	return (top);
 }
 
+/* Let the queues know what is withheld from their lists. */
+static void
+queues_withhold(void)
+{
+	struct vm_pageq *q;
+	unsigned cpu, list;
+
+	for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
+		for (list = 0; list < VM_NFREELIST; list++) {
+			q = vm_pageq_of(&vm_cpuqs[cpu],
+			    (enum vm_freelist)list);
+			if (q == NULL)
+				continue;
+			q->pq_nfree = &list_free[list];
+			atomic_store_explicit(&q->pq_reserve,
+			    vm_sync_reserve((enum vm_freelist)list),
+			    memory_order_relaxed);
+		}
+	}
+}
+
 void
 vm_sync_start(void)
 {
@@ -175,6 +199,7 @@ vm_sync_start(void)
 	for (i = 0; i < n; i++)
 		account(seg[i].vs_start, seg[i].vs_end, true);
 	vm_pageq_reset(base, top);
+	queues_withhold();
 	vm_counter_reset();
 	memset(cpu_seen, 0, sizeof(cpu_seen));
 	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
@@ -186,6 +211,7 @@ vm_sync_relist(void)
 	vm_frame_t base[VM_NFREELIST];
 
 	vm_pageq_top(lists_measure(base));
+	queues_withhold();
 }
 
 /*
@@ -494,6 +520,9 @@ place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 	pp->pp_first = xs->xs_first;
 	pp->pp_word = xs->xs_word;
 	pp->pp_owner = xs->xs_owner;
+	/* While somebody waits, no place is good for the short way. */
+	pp->pp_epoch = atomic_load(&vm_sync_epoch) -
+	    (atomic_load(&vm_sync_sleepers) != 0 ? 1 : 0);
 }
 
 /* The place of a frame that a queue names.  => false: there is none. */
@@ -582,8 +611,7 @@ queue_window(const struct vm_pageq *q, enum vm_freelist list,
 
 /* Map -> queue, for a queue that is empty. */
 static void
-queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list,
-    unsigned flags)
+queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
 {
 	struct vm_pageq *q = vm_pageq_of(cq, list);
 	vm_frame_t low, high;
@@ -594,7 +622,7 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list,
 	cpu_uses_queues(cpu);
 	queue_window(q, list, &low, &high);
 	s = vm_sync_lock();
-	want = list_avail(list, flags);
+	want = list_avail(list, 0);
 	if (want > VM_PAGEQ_BATCH)
 		want = VM_PAGEQ_BATCH;
 	while (n < want) {
@@ -690,9 +718,12 @@ list_queue_page(uint32_t cpu, enum vm_freelist list, unsigned flags,
 
 	if (q == NULL)
 		return (VM_FRAME_NONE);
+	if ((flags & VM_PG_USERESERVE) == 0 && vm_pageq_withheld(q))
+		return (VM_FRAME_NONE);
 	frame = queue_pop(cpu, q, owner);
-	if (frame == VM_FRAME_NONE && list_avail(list, flags) != 0) {
-		queue_refill(cq, cpu, list, flags);
+	/* No queue is filled from the reserve, whoever asks. */
+	if (frame == VM_FRAME_NONE && list_avail(list, 0) != 0) {
+		queue_refill(cq, cpu, list);
 		frame = queue_pop(cpu, q, owner);
 	}
 	if (frame != VM_FRAME_NONE)
@@ -899,7 +930,7 @@ held_probe(const struct held_search *hs, vm_frame_t frame,
 			continue;
 		/* Most entries fail by one look at their own word. */
 		if (hs->hs_req.er_align >= VM_EXTWORD_FRAMES &&
-		    hs->hs_req.er_npages >= VM_EXTWORD_FRAMES &&
+		    hs->hs_req.er_npages % VM_EXTWORD_FRAMES == 0 &&
 		    vm_extmap_word_owned(&vm_map, frame))
 			return (false);
 		return (vm_extmap_around(&vm_map, frame, hs->hs_win[i].pw_low,
@@ -1157,5 +1188,6 @@ vm_sync_unplug(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
 	}
 	vm_extmap_set(&vm_map, start, end, VM_FRAME_HEAD);
 	account(start, end, false);
+	atomic_fetch_add(&vm_sync_epoch, 1);
 	return (0);
 }

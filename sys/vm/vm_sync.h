@@ -175,4 +175,11 @@ vm_owner_t	vm_sync_owner(vm_frame_t head);
 extern _Atomic uint32_t vm_sync_sleepers;
 extern _Atomic uint32_t vm_sync_freed;
 
+/*
+ * vm_sync_epoch: changes when what CPUs remember in a vm_pageplace may no
+ * longer be used to free by the short way: memory has gone, or somebody began
+ * to wait.
+ */
+extern _Atomic uint32_t vm_sync_epoch;
+
 #endif /* !_VM_VM_SYNC_H_ */

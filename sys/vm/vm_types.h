@@ -73,4 +73,19 @@ enum vm_freelist {
 #define	VM_FREELIST_BIT(l)	(1U << (l))
 #define	VM_FREELIST_ALL		((1U << VM_NFREELIST) - 1)
 
+/*
+ * Where a run is placed: within the highest allowed free list that has a
+ * place for it, or, if only a run over the border of lists will do, within
+ * all of the window.  An answer of several segments is made of the largest
+ * pieces, wherever they lie; one that needs held frames lies where they are.
+ */
+enum vm_policy {
+	VM_POLICY_LOWEST,	/* first fit from low */
+	VM_POLICY_HIGHEST,	/* first fit from high */
+	VM_POLICY_BEST,		/* in the smallest extent that fits */
+	VM_POLICY_NEXT,		/* first fit from where the last one ended
+				   (of fresh memory: as VM_POLICY_LOWEST) */
+	VM_POLICY_EXACT		/* at vpr_low, nowhere else */
+};
+
 #endif /* !_VM_VM_TYPES_H_ */

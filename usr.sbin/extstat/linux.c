@@ -31,6 +31,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <vm/vm_owner.h>
+
 #include "linux.h"
 #include "util.h"
 

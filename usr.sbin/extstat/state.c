@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <vm/vm_owner.h>
+
 #include "number.h"
 #include "state.h"
 #include "util.h"

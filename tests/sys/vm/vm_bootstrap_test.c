@@ -496,6 +496,10 @@ ATF_TC_BODY(reserve_full, tc)
 	ATF_REQUIRE_EQ(i, VM_BOOTSTRAP_TAKEN - 1);
 	ATF_REQUIRE_EQ(vm_bootstrap_reserve(32 * MiB, PAGE, "x"), 0);
 	ATF_REQUIRE_EQ(vm_bootstrap_reserve(33 * MiB, PAGE, "x"), ENOSPC);
+	/* What the allocator needs for itself has entries of its own. */
+	for (i = 0; i < VM_BOOTSTRAP_CARVED; i++)
+		ATF_REQUIRE(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX,
+		    i % 2 == 0 ? "y" : "z") != VM_PADDR_NONE);
 	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "y"),
 	    VM_PADDR_NONE);
 }
