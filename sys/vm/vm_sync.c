@@ -1124,13 +1124,13 @@ vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
 int
 vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner)
 {
-	struct vm_extent ext;
 	vm_md_intr_t s = vm_sync_lock();
 	int error = EBUSY;
 
-	(void)vm_sync_drain(start, end);
-	if (vm_extmap_walk(&vm_map, start, end, &ext) &&
-	    ext.e_state == VM_FRAME_FREE && ext.e_end == end) {
+	/* What is merely held is taken back, if nothing else is in the way. */
+	if (vm_extmap_owned(&vm_map, start, end) == 0)
+		(void)vm_sync_drain(start, end);
+	if (vm_extmap_uniform(&vm_map, start, end, VM_FRAME_FREE)) {
 		map_alloc(start, end - start, owner);
 		error = 0;
 	}
@@ -1180,7 +1180,8 @@ vm_sync_unplug(vm_frame_t start, vm_frame_t end, struct vm_physpin *pin)
 
 	if (pin != NULL)
 		memset(pin, 0, sizeof(*pin));
-	(void)vm_sync_drain(start, end);
+	if (vm_extmap_owned(&vm_map, start, end) == 0)
+		(void)vm_sync_drain(start, end);
 	if (!vm_extmap_uniform(&vm_map, start, end, VM_FRAME_FREE)) {
 		if (pin != NULL)
 			pin_find(start, end, pin);

@@ -215,13 +215,15 @@ view_make(uint64_t start, uint64_t end)
 static void *
 view_address(uint64_t pa, uint64_t size, uint64_t align)
 {
-	uint64_t start = pa & ~(align - 1);
-	uint64_t end = (pa + size + align - 1) & ~(align - 1);
+	const uint64_t limit = (uint64_t)1 << VM_PADDR_BITS;
 	const struct view *v;
+	uint64_t start, end;
 	void *va = NULL;
 
-	if (size == 0 || end > (uint64_t)1 << VM_PADDR_BITS || end <= pa)
+	if (size == 0 || size > limit || pa > limit - size)
 		return (NULL);
+	start = pa & ~(align - 1);
+	end = (pa + size + align - 1) & ~(align - 1);
 	pthread_mutex_lock(&view_lock);
 	v = view_find(pa, size);
 	if (v == NULL)
