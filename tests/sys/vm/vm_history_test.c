@@ -812,6 +812,78 @@ history(struct rng *r, unsigned nsteps, step_fn *const *steps,
 	oracle_fini(&w->w_first);
 }
 
+/* Nearly everything is taken; what is free is a small area, partly held. */
+static void
+do_fill(struct world *w)
+{
+	unsigned before;
+
+	do {
+		before = w->w_nruns;
+		do_page(w);
+	} while (w->w_nruns != before);
+}
+
+static void
+do_free_area(struct world *w)
+{
+	vm_frame_t at = oracle_any(&w->w_oracle, w->w_rng);
+	uint64_t n = rng_size(w->w_rng, 150);
+	bool page = rng_chance(w->w_rng, 2);
+	unsigned i;
+
+	for (i = 0; i < w->w_nruns;) {
+		if (w->w_run[i].r_start - at >= n || w->w_run[i].r_n != 1) {
+			i++;
+			continue;
+		}
+		if (page)
+			ATF_REQUIRE_EQ(vm_page_free(
+			    vm_ptoa(w->w_run[i].r_start)), 0);
+		else
+			ATF_REQUIRE_EQ(vm_pglist_free(
+			    vm_ptoa(w->w_run[i].r_start), 0), 0);
+		runs_drop(w, i);
+	}
+}
+
+/* As long as what is free somewhere, or by one longer or shorter. */
+static void
+do_tight_run(struct world *w)
+{
+	const struct vm_extreq all = { .er_npages = 1, .er_align = 1,
+	    .er_high = VM_FRAME_END };
+	struct vm_pgreq req;
+	struct vm_pgseg seg;
+	bool possible;
+	vm_frame_t f;
+	uint64_t size;
+	unsigned n;
+	int error;
+
+	if (w->w_nruns > MAXRUNS - 4 || !oracle_any_in(&w->w_oracle,
+	    w->w_rng, VM_FRAME_FREE, &f))
+		return;
+	size = oracle_extent(&w->w_oracle, &all, f);
+	size += rng_below(w->w_rng, 3);
+	size -= rng_size(w->w_rng, size < 40 ? size : 40);
+	any_request(w, &req);
+	req.vpr_size = (size == 0 ? 1 : size) * PAGE;
+	req.vpr_align = PAGE << rng_below(w->w_rng, 7);
+	req.vpr_low = 0;
+	req.vpr_policy = (enum vm_policy)rng_below(w->w_rng,
+	    VM_POLICY_EXACT);
+	if (vm_pgreq_check(&req, NULL) != 0)
+		return;
+	possible = run_possible(w, &req);
+	error = vm_pglist_alloc(&req, &seg, &n);
+	if (error != (possible ? 0 : ENOMEM))
+		fail("a tight run", &req, (unsigned)error,
+		    possible ? 0 : ENOMEM);
+	if (error == 0)
+		take_segment(w, &req, &seg);
+}
+
 static step_fn *const all_steps[] = {
 	do_page, do_pages, do_pages, do_free, do_frees, do_run, do_run,
 	do_run, do_run, do_reserve, do_trim, do_bad_free, do_bad_free,
@@ -890,6 +962,34 @@ ATF_TC_BODY(history_full, tc)
 	}
 }
 
+/* Runs that are just there, of frames in the map and on the queue. */
+ATF_TC(history_tight);
+ATF_TC_HEAD(history_tight, tc)
+{
+
+	atf_tc_set_md_var(tc, "descr", "Requests for exactly what is left");
+	atf_tc_set_md_var(tc, "timeout", "3600");
+}
+ATF_TC_BODY(history_tight, tc)
+{
+	static step_fn *const steps[] = {
+		do_fill, do_free_area, do_free_area, do_free_area,
+		do_tight_run, do_tight_run, do_tight_run, do_tight_run,
+		do_free, do_flush,
+	};
+	unsigned i, n = test_long(tc) ? 2000 : 60;
+	struct vm_memrange map[2];
+	struct rng r;
+
+	rng_init(&r, tc, 5);
+	for (i = 0; i < n; i++) {
+		any_machine(&r, map, NITEMS(map));
+		map[0].vmr_size = rng_range(&r, MiB, 3 * MiB);
+		vm_start(map, (unsigned)rng_range(&r, 1, NITEMS(map)));
+		history(&r, 400, steps, NITEMS(steps));
+	}
+}
+
 /* Several segments, with the fewest of them, pages being held or not. */
 ATF_TC(history_segments);
 ATF_TC_HEAD(history_segments, tc)
@@ -950,6 +1050,7 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, history);
 	ATF_TP_ADD_TC(tp, history_full);
+	ATF_TP_ADD_TC(tp, history_tight);
 	ATF_TP_ADD_TC(tp, history_segments);
 	ATF_TP_ADD_TC(tp, history_plug);
 	return (atf_no_error());

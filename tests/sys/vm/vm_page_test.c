@@ -129,6 +129,41 @@ ATF_TC_BODY(reserve_of_low_lists, tc)
 	    VM_FREELIST_ISA);
 }
 
+/* What those who may have taken and given back is still of the reserve. */
+ATF_TC_WITHOUT_HEAD(reserve_is_not_leaked);
+ATF_TC_BODY(reserve_is_not_leaked, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ 16 * MiB, 512 * MiB }, { 4 * GiB, 8 * MiB }
+	};
+	static paddr_t plain[200000];
+	paddr_t pa[500];
+	uint64_t left;
+	unsigned i;
+
+	(void)tc;
+	vm_start(map, NITEMS(map));
+	for (i = 0; (plain[i] = vm_page_alloc(0, 0)) != VM_PADDR_NONE;)
+		i++;
+	left = free_pages();
+	ATF_REQUIRE(left > 1000);
+	/* The refill for one such page is no source for others. */
+	pa[0] = vm_page_alloc(VM_PG_USERESERVE, 0);
+	ATF_REQUIRE(pa[0] != VM_PADDR_NONE);
+	ATF_REQUIRE_EQ(vm_page_alloc(0, 0), VM_PADDR_NONE);
+	for (i = 1; i < NITEMS(pa); i++)
+		pa[i] = vm_page_alloc(VM_PG_USERESERVE, 0);
+	ATF_REQUIRE_EQ(vm_page_alloc(0, 0), VM_PADDR_NONE);
+	free_all(pa, NITEMS(pa));
+	ATF_REQUIRE_EQ(vm_page_alloc(0, 0), VM_PADDR_NONE);
+	ATF_REQUIRE_EQ(free_pages(), left);
+	/* What is freed above the reserve is there again. */
+	free_all(plain, 100);
+	for (i = 0; i < 100; i++)
+		ATF_REQUIRE(vm_page_alloc(0, 0) != VM_PADDR_NONE);
+	ATF_REQUIRE_EQ(vm_page_alloc(0, 0), VM_PADDR_NONE);
+}
+
 /* Pages below 16 MiB go straight back to the map. */
 ATF_TC_WITHOUT_HEAD(isa_never_held);
 ATF_TC_BODY(isa_never_held, tc)
@@ -278,6 +313,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, exhaust);
 	ATF_TP_ADD_TC(tp, highest_list_first);
 	ATF_TP_ADD_TC(tp, reserve_of_low_lists);
+	ATF_TP_ADD_TC(tp, reserve_is_not_leaked);
 	ATF_TP_ADD_TC(tp, isa_never_held);
 	ATF_TP_ADD_TC(tp, zeroed);
 	ATF_TP_ADD_TC(tp, owner);

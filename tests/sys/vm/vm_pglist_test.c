@@ -379,6 +379,80 @@ ATF_TC_BODY(trim, tc)
 }
 
 /*
+ * A run of some frames in the map and some on a queue, of every length and
+ * wherever the seam lies, with every alignment.
+ */
+static void
+seam_make(paddr_t at, unsigned nfree, unsigned nheld)
+{
+	unsigned i;
+
+	for (i = 0; i < nfree; i++)
+		ATF_REQUIRE_EQ(vm_pglist_free(at + i * PAGE, PAGE), 0);
+	/* The first that goes to the queue may still go the long way. */
+	ATF_REQUIRE_EQ(vm_page_free(28 * MiB), 0);
+	for (i = nfree; i < nfree + nheld; i++)
+		ATF_REQUIRE_EQ(vm_page_free(at + i * PAGE), 0);
+}
+
+static void
+seam_try(paddr_t at, unsigned nfree, unsigned nheld, psize_t align)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER((nfree + nheld) * PAGE);
+	unsigned i, n = nfree + nheld;
+	struct vm_audit before;
+	paddr_t pa;
+
+	audit_ok(&before);
+	seam_make(at, nfree, nheld);
+	req.vpr_align = align;
+	/* Not what the free of another page left. */
+	req.vpr_high = 28 * MiB;
+	if (at % align != 0) {
+		ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+		pa = at;
+		req.vpr_align = PAGE;
+	}
+	pa = run_alloc(&req);
+	ATF_REQUIRE_EQ(pa, at);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	/* All is taken again. */
+	for (i = 0; i < n; i++)
+		ATF_REQUIRE_EQ(vm_pglist_reserve(at + i * PAGE, PAGE, 0), 0);
+	ATF_REQUIRE_EQ(vm_pglist_reserve(28 * MiB, PAGE, 0), 0);
+	audit_ok(NULL);
+}
+
+ATF_TC(seams);
+ATF_TC_HEAD(seams, tc)
+{
+
+	atf_tc_set_md_var(tc, "descr", "Runs of free and held frames");
+	atf_tc_set_md_var(tc, "timeout", "1200");
+}
+ATF_TC_BODY(seams, tc)
+{
+	static const struct vm_memrange map = { 16 * MiB, 16 * MiB };
+	unsigned i, nfree, nheld, rounds = test_long(tc) ? 100000 : 3000;
+	struct rng r;
+	paddr_t at;
+
+	rng_init(&r, tc, 3);
+	vm_start(&map, 1);
+	while (vm_page_alloc(VM_PG_USERESERVE, 0) != VM_PADDR_NONE)
+		continue;
+	for (nfree = 0; nfree < 70; nfree += 1 + nfree / 5) {
+		for (nheld = 1; nheld < 70; nheld += 1 + nheld / 5)
+			seam_try(20 * MiB, nfree, nheld, 32 * PAGE);
+	}
+	for (i = 0; i < rounds; i++) {
+		at = 20 * MiB + rng_below(&r, 600) * PAGE;
+		seam_try(at, (unsigned)rng_below(&r, 100),
+		    (unsigned)rng_size(&r, 100), PAGE << rng_below(&r, 7));
+	}
+}
+
+/*
  * Fresh memory, exactly: where no single pages are taken, what is fresh is
  * what was never given out.
  */
@@ -489,6 +563,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, reserve_busy_takes_nothing_back);
 	ATF_TP_ADD_TC(tp, trim);
+	ATF_TP_ADD_TC(tp, seams);
 	ATF_TP_ADD_TC(tp, fresh);
 	return (atf_no_error());
 }

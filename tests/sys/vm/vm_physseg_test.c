@@ -418,25 +418,31 @@ ATF_TC_WITHOUT_HEAD(plug_full);
 ATF_TC_BODY(plug_full, tc)
 {
 	static const struct vm_memrange large = { 64 * MiB, 64 * MiB };
+	struct vm_physseg seg;
 	struct vm_audit va;
-	unsigned i;
+	unsigned i, n;
 	int error = 0;
 
 	(void)tc;
 	vm_start(&large, 1);
 	for (i = 1; error == 0 && i < 100; i++)
 		error = vm_physseg_plug(i * GiB, MiB);
-	ATF_REQUIRE_EQ(error, ENOSPC);
+	ATF_REQUIRE_EQ(error, ENOSPC);		/* no more spans */
 	audit_ok(&va);
 	ATF_REQUIRE_EQ(va.va_frames, (64 + i - 2) * MiB / PAGE);
-	for (i = 0, error = 0; error == 0 && i < 300; i++)
-		error = vm_physseg_plug(GiB + (2 + 2 * i) * MiB, MiB);
+	/* Where there is a span already, until there is no segment left. */
+	for (i = 0, error = 0; error == 0 && i < 2 * VM_PHYSSEG_MAX; i++)
+		error = vm_physseg_plug(GiB + 2 * MiB + i * 16 * PAGE,
+		    8 * PAGE);
 	ATF_REQUIRE_EQ(error, ENOSPC);
-	/* Each hole makes one more: that, too, comes to an end. */
+	/* Each hole makes one more, until that is too many as well. */
 	for (i = 0, error = 0; error == 0 && i <= VM_NFREELIST; i++)
-		error = vm_physseg_unplug(GiB + (2 + 2 * i) * MiB + MiB / 2,
-		    2 * PAGE, NULL);
+		error = vm_physseg_unplug(GiB + 2 * MiB + i * 16 * PAGE +
+		    3 * PAGE, 2 * PAGE, NULL);
 	ATF_REQUIRE_EQ_MSG(error, ENOSPC, "%d", error);
+	for (n = 0; vm_physseg_get(n, &seg);)
+		n++;
+	ATF_REQUIRE_EQ(n, VM_PHYSSEG_MAX);
 	audit_ok(NULL);
 }
 
@@ -595,6 +601,16 @@ ATF_TC_BODY(free_of_lone_absent, tc)
 		ATF_REQUIRE_EQ(vm_page_free(at + i * PAGE), EINVAL);
 		audit_ok(NULL);
 		free_what_is_gone(at + i * PAGE);
+		/* The same at the other end. */
+		vm_start(&small, 1);
+		ATF_REQUIRE_EQ(vm_pglist_reserve(65 * MiB, PAGE, 0), 0);
+		ATF_REQUIRE_EQ(vm_page_free(65 * MiB), 0);
+		ATF_REQUIRE_EQ(vm_physseg_unplug(at, (i + 1) * PAGE, NULL),
+		    0);
+		ATF_REQUIRE_EQ(vm_physseg_plug(at + PAGE, i * PAGE), 0);
+		ATF_REQUIRE_EQ(vm_page_free(at), EINVAL);
+		audit_ok(NULL);
+		free_what_is_gone(at);
 	}
 }
 

@@ -351,6 +351,33 @@ ATF_TC_BODY(other_window, tc)
 	wait_join(&low, 0);
 }
 
+/* Nor one that nobody can ever serve, however often it is passed over. */
+ATF_TC_WITHOUT_HEAD(impossible);
+ATF_TC_BODY(impossible, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	struct waiter never, late;
+	unsigned i;
+
+	(void)tc;
+	start_full();
+	wait_start(&never, GiB, 0, 1);
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = 5 * SEC;
+	for (i = 0; i < 100; i++)
+		(void)run_alloc(&req);
+	/* Also for those whose window is the same. */
+	for (i = 0; i < 50; i++) {
+		wait_start(&late, PAGE, 20 * SEC, 2);
+		release_page();
+		wait_join(&late, 0);
+		ATF_REQUIRE(late.t_nsec < 5 * SEC);
+	}
+	ATF_REQUIRE(!atomic_load(&never.t_done));
+	audit_ok(NULL);
+	/* It waits for ever: the process ends with it. */
+}
+
 /*
  * Threads that take and give back small pieces for ever, in such a way that
  * never all of them are free at once, unless somebody makes them wait.
@@ -465,6 +492,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, fifo);
 	ATF_TP_ADD_TC(tp, passed_over);
 	ATF_TP_ADD_TC(tp, other_window);
+	ATF_TP_ADD_TC(tp, impossible);
 	ATF_TP_ADD_TC(tp, large_not_starved);
 	ATF_TP_ADD_TC(tp, others_go_on);
 	return (atf_no_error());
