@@ -36,17 +36,24 @@ place_word(const struct vm_pageplace *pp, vm_frame_t frame)
 	return (&pp->pp_word[(frame - pp->pp_first) >> WORD_SHIFT]);
 }
 
-/* A page that the kernel can reach, zeroed. */
+/* A page that the kernel can reach, zeroed; the reserve stays what it is. */
 static paddr_t
 page_alloc_reachable(unsigned flags, vm_owner_t owner)
 {
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
 	struct vm_pgseg seg;
-	unsigned n;
+	unsigned list, n;
 
 	req.vpr_flags = flags;
 	req.vpr_owner = owner;
-	if (vm_pglist_alloc(&req, &seg, &n) != 0)
+	req.vpr_lists = 0;
+	for (list = 0; list < VM_NFREELIST; list++) {
+		if ((flags & VM_PG_USERESERVE) != 0 ||
+		    vm_sync_nfree((enum vm_freelist)list) >
+		    vm_sync_reserve((enum vm_freelist)list))
+			req.vpr_lists |= VM_FREELIST_BIT(list);
+	}
+	if (req.vpr_lists == 0 || vm_pglist_alloc(&req, &seg, &n) != 0)
 		return (VM_PADDR_NONE);
 	return (seg.vps_start);
 }
@@ -76,8 +83,8 @@ page_alloc_slow(vm_md_intr_t s, uint32_t cpu, unsigned flags,
 	vm_md_intr_restore(s);
 	if ((flags & VM_PG_ZERO) != 0 && !page_zero(vm_ptoa(frame))) {
 		(void)vm_page_free(vm_ptoa(frame));
-		return (page_alloc_reachable(flags &
-		    (VM_PG_ZERO | VM_PG_NODRAIN | VM_PG_FRESH), owner));
+		return (page_alloc_reachable(flags & (VM_PG_ZERO |
+		    VM_PG_NODRAIN | VM_PG_FRESH | VM_PG_USERESERVE), owner));
 	}
 	return (vm_ptoa(frame));
 }

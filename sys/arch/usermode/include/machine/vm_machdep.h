@@ -67,7 +67,8 @@ vm_md_intr_restore(vm_md_intr_t s)
 }
 
 /*
- * A spin lock; all zeros is unlocked.  sys/vm disables interrupts first.
+ * A spin lock; all zeros is unlocked.  sys/vm disables interrupts first, but
+ * for plugging, which is not for interrupt context.
  */
 struct vm_md_lock {
 	_Atomic uint32_t l_word;
