@@ -832,6 +832,9 @@ do_free_area(struct world *w)
 	bool page = rng_chance(w->w_rng, 2);
 	unsigned i;
 
+	/* Often from where alignments lie. */
+	if (rng_chance(w->w_rng, 2))
+		at &= ~(((vm_frame_t)1 << rng_below(w->w_rng, 7)) - 1);
 	for (i = 0; i < w->w_nruns;) {
 		if (w->w_run[i].r_start - at >= n || w->w_run[i].r_n != 1) {
 			i++;
@@ -865,8 +868,10 @@ do_tight_run(struct world *w)
 	    w->w_rng, VM_FRAME_FREE, &f))
 		return;
 	size = oracle_extent(&w->w_oracle, &all, f);
-	size += rng_below(w->w_rng, 3);
-	size -= rng_size(w->w_rng, size < 40 ? size : 40);
+	if (rng_chance(w->w_rng, 2)) {
+		size += 2;
+		size -= rng_size(w->w_rng, size < 40 ? size : 40);
+	}
 	any_request(w, &req);
 	req.vpr_size = (size == 0 ? 1 : size) * PAGE;
 	req.vpr_align = PAGE << rng_below(w->w_rng, 7);
@@ -923,7 +928,7 @@ ATF_TC_HEAD(history, tc)
 }
 ATF_TC_BODY(history, tc)
 {
-	unsigned i, n = test_long(tc) ? 2000 : 60;
+	unsigned i, n = test_long(tc) ? 3000 : 100;
 	struct vm_memrange map[5];
 	struct rng r;
 
@@ -950,7 +955,7 @@ ATF_TC_BODY(history_full, tc)
 		do_free, do_free, do_free, do_run, do_run, do_run, do_trim,
 		do_reserve, do_bad_free, do_frees,
 	};
-	unsigned i, n = test_long(tc) ? 2000 : 60;
+	unsigned i, n = test_long(tc) ? 3000 : 100;
 	struct vm_memrange map[3];
 	struct rng r;
 
@@ -977,7 +982,7 @@ ATF_TC_BODY(history_tight, tc)
 		do_tight_run, do_tight_run, do_tight_run, do_tight_run,
 		do_free, do_flush,
 	};
-	unsigned i, n = test_long(tc) ? 2000 : 60;
+	unsigned i, n = test_long(tc) ? 20000 : 1500;
 	struct vm_memrange map[2];
 	struct rng r;
 
@@ -1004,7 +1009,7 @@ ATF_TC_BODY(history_segments, tc)
 		do_segments, do_segments, do_pages, do_free, do_frees,
 		do_free, do_run, do_reserve, do_trim,
 	};
-	unsigned i, n = test_long(tc) ? 300 : 8;
+	unsigned i, n = test_long(tc) ? 3000 : 60;
 	struct vm_memrange map[3];
 	struct rng r;
 
@@ -1033,7 +1038,7 @@ ATF_TC_BODY(history_plug, tc)
 		do_run, do_reserve, do_trim, do_bad_free, do_flush, do_fresh,
 		do_plug, do_plug, do_unplug, do_unplug, do_unplug,
 	};
-	unsigned i, n = test_long(tc) ? 2000 : 60;
+	unsigned i, n = test_long(tc) ? 3000 : 100;
 	struct vm_memrange map[4];
 	struct rng r;
 
