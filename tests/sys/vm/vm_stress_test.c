@@ -32,7 +32,13 @@ static const struct vm_memrange machine[] = {
 	{ 24 * MiB, 8 * MiB },
 	{ 2 * GiB - 2 * MiB, 4 * MiB },
 	{ 4 * GiB - 2 * MiB, 10 * MiB },
+	{ 6 * GiB, 4 * MiB },		/* comes and goes */
 };
+#define	NSTAY		(NITEMS(machine) - 1)
+
+/* Of the last one, in pieces of so many bytes. */
+#define	PIECE		(16 * PAGE)
+#define	GOING		(machine[NSTAY])
 
 /*
  * Who owns a page: a thread's number, or 0.  Set and cleared by exchange, so
@@ -285,6 +291,35 @@ step_audit(struct worker *k)
 }
 
 static void
+step_plug(struct worker *k)
+{
+	uint64_t n = GOING.vmr_size / PIECE, first, count;
+	int error;
+
+	first = rng_below(&k->k_rng, n);
+	count = rng_range(&k->k_rng, 1, n - first < 8 ? n - first : 8);
+	error = rng_chance(&k->k_rng, 2) ?
+	    vm_physseg_plug(GOING.vmr_start + first * PIECE, count * PIECE) :
+	    vm_physseg_unplug(GOING.vmr_start + first * PIECE,
+	    count * PIECE, NULL);
+	if (error != 0)
+		k->k_failed++;
+}
+
+/* All of it is gone; the metadata for it stays. */
+static void
+plug_none(void)
+{
+	paddr_t pa;
+
+	for (pa = GOING.vmr_start; pa < GOING.vmr_start + GOING.vmr_size;
+	    pa += PIECE) {
+		(void)vm_physseg_plug(pa, PIECE);
+		ATF_REQUIRE_EQ(vm_physseg_unplug(pa, PIECE, NULL), 0);
+	}
+}
+
+static void
 step_flush(struct worker *k)
 {
 
@@ -307,7 +342,7 @@ typedef void step_fn(struct worker *);
 static step_fn *const mixes[][16] = {
 	{ step_page, step_page, step_free, step_free, step_run, step_run,
 	    step_pages, step_frees, step_reserve, step_trim, step_bad_free,
-	    step_audit, step_flush, step_explain, step_run, step_frees },
+	    step_audit, step_flush, step_explain, step_plug, step_plug },
 	{ step_pages, step_pages, step_frees, step_frees, step_page,
 	    step_page, step_free, step_free, step_pages, step_frees,
 	    step_pages, step_frees, step_page, step_free, step_page,
@@ -391,14 +426,17 @@ stress(const atf_tc_t *tc, unsigned n, unsigned sec)
 
 	ATF_REQUIRE(k != NULL);
 	usermode_console(NULL);
-	vm_start(machine, NITEMS(machine));
+	vm_start(machine, NSTAY);
 	claims_make();
+	plug_none();
 	audit_ok(&before);
 	workers_start(tc, k, n);
 	sleep(sec);
 	atomic_store(&stop, true);
 	workers_end(k, n);
 	vm_pageq_flush();
+	audit_ok(NULL);
+	plug_none();
 	audit_ok(&after);
 	/* Threads that are gone have given their pages back. */
 	ATF_REQUIRE_EQ(after.va_held, 0);
@@ -479,7 +517,7 @@ ATF_TC_BODY(double_free_race, tc)
 	unsigned i, k, n = NITEMS(thread);
 
 	usermode_console(NULL);
-	vm_start(machine, NITEMS(machine));
+	vm_start(machine, NSTAY);
 	race_rounds = test_long(tc) ? 200000 : 2000;
 	ATF_REQUIRE_EQ(pthread_barrier_init(&race_barrier, NULL, n + 1), 0);
 	for (k = 0; k < NITEMS(race_page); k++)
@@ -606,6 +644,7 @@ vandal(void *arg)
 			(void)vm_pglist_alloc(&req, segs, &n);
 			break;
 		case 4:
+			step_plug(k);
 			if (rng_chance(r, 100) && !vm_audit(&va)) {
 				printf("%s\n", va.va_why);
 				wrong(k, "an audit failed", va.va_errors);
@@ -641,7 +680,8 @@ ATF_TC_BODY(vandals, tc)
 	struct rng r;
 
 	usermode_console(NULL);
-	vm_start(machine, NITEMS(machine));
+	vm_start(machine, NSTAY);
+	plug_none();
 	rng_init(&r, tc, 2);
 	atomic_store(&stop, false);
 	for (i = 0; i < n; i++) {
