@@ -16,7 +16,7 @@ struct vm_cpuq vm_cpuqs[VM_MAXCPU];
 
 static void
 cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
-    enum vm_freelist top)
+    enum vm_freelist top, const _Atomic uint64_t nfree[VM_NFREELIST])
 {
 	struct vm_pageq *q;
 	unsigned list;
@@ -30,17 +30,19 @@ cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
 			continue;
 		memset(&q->pq_place, 0, sizeof(q->pq_place));
 		q->pq_base = base[list];
+		q->pq_nfree = &nfree[list];
 		atomic_store_explicit(&q->pq_count, 0, memory_order_relaxed);
 	}
 }
 
 void
-vm_pageq_reset(const vm_frame_t base[VM_NFREELIST], enum vm_freelist top)
+vm_pageq_reset(const vm_frame_t base[VM_NFREELIST], enum vm_freelist top,
+    const _Atomic uint64_t nfree[VM_NFREELIST])
 {
 	unsigned cpu;
 
 	for (cpu = 0; cpu < VM_MAXCPU; cpu++)
-		cpuq_reset(&vm_cpuqs[cpu], base, top);
+		cpuq_reset(&vm_cpuqs[cpu], base, top, nfree);
 }
 
 void

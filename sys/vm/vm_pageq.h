@@ -109,10 +109,12 @@ vm_pageq_takes(const struct vm_pageq *q, vm_frame_t frame)
 
 /*
  * vm_pageq_reset: empty queues on all CPUs.  => base: for each list, where
- * the numbers of its queues start; top: the highest populated list.  One CPU.
+ * the numbers of its queues start; top: the highest populated list; nfree:
+ * where the frames of each list in the map are counted.  One CPU.
  */
 void	vm_pageq_reset(const vm_frame_t base[VM_NFREELIST],
-	    enum vm_freelist top);
+	    enum vm_freelist top,
+	    const _Atomic uint64_t nfree[VM_NFREELIST]);
 
 /* vm_pageq_top: another list is the highest populated one. */
 void	vm_pageq_top(enum vm_freelist top);

@@ -195,13 +195,17 @@ line_join(struct sleeper *me)
 	line_leave(s);
 }
 
-/* Leave the line, unless served; whoever stood behind may go now. */
+/*
+ * Leave the line.  One last try is made for all: memory that came at the last
+ * moment is not refused.  Whoever stood behind may go now.
+ */
 static void
 line_quit(struct sleeper *me)
 {
 	vm_md_intr_t s = line_enter();
 	struct sleeper **slp = &line_head;
 
+	line_serve();
 	while (*slp != NULL && *slp != me)
 		slp = &(*slp)->sl_next;
 	if (*slp == me) {
@@ -235,7 +239,6 @@ wait_for_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
 			break;
 		error = wait_once(seen, deadline);
 	}
-	/* Memory that came at the last moment is not refused. */
 	line_quit(&me);
 	return (atomic_load(&me.sl_served) ? 0 : error);
 }

@@ -177,7 +177,6 @@ queues_withhold(void)
 			    (enum vm_freelist)list);
 			if (q == NULL)
 				continue;
-			q->pq_nfree = &list_free[list];
 			atomic_store_explicit(&q->pq_reserve,
 			    vm_sync_reserve((enum vm_freelist)list),
 			    memory_order_relaxed);
@@ -198,7 +197,7 @@ vm_sync_start(void)
 	seg = vm_physseg_table(&n);
 	for (i = 0; i < n; i++)
 		account(seg[i].vs_start, seg[i].vs_end, true);
-	vm_pageq_reset(base, top);
+	vm_pageq_reset(base, top, list_free);
 	queues_withhold();
 	vm_counter_reset();
 	memset(cpu_seen, 0, sizeof(cpu_seen));
