@@ -467,7 +467,7 @@ count_all(struct vm_audit *va)
 ATF_TC_WITHOUT_HEAD(counts);
 ATF_TC_BODY(counts, tc)
 {
-	char line[VM_AUDIT_LINE], expected[VM_AUDIT_LINE];
+	char line[2 * VM_AUDIT_LINE], expected[VM_AUDIT_LINE];
 	struct vm_audit va, mine;
 
 	(void)tc;

@@ -231,7 +231,7 @@ ATF_TC_BODY(more_threads_than_cpus, tc)
 	    NITEMS(thread)), 0);
 	for (i = 0; i < NITEMS(thread); i++)
 		ATF_REQUIRE_EQ(pthread_create(&thread[i], NULL, with_others,
-		    &thread[i]), 0);
+		    &without), 0);
 	for (i = 0; i < NITEMS(thread); i++) {
 		ATF_REQUIRE_EQ(pthread_join(thread[i], &result), 0);
 		ATF_REQUIRE(result == NULL);
