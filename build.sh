@@ -15,7 +15,7 @@ set -u
 fail()
 {
 
-	echo "build.sh: $*" >&2
+	printf 'build.sh: %s\n' "$*" >&2
 	exit 1
 }
 
@@ -177,8 +177,9 @@ run|test|bench|build|install|lint|clean)
 *)	fail "unknown target: $target (./build.sh help lists them)" ;;
 esac
 case $top in
-*[[:space:]]*)
-	fail "the path of the source tree contains a space: $top" ;;
+*[!A-Za-z0-9_./+@%~-]*)
+	fail "the path of the source tree has a character other than" \
+	    "A-Za-z0-9_./+@%~-: $top" ;;
 esac
 
 # The variables that decide which tools are needed, from the command line or

@@ -7,7 +7,8 @@
 #
 # Goals that every directory has.
 #
-#	clean	removes the objects of this directory and of those below it
+#	clean	removes the objects of this directory and of those below it, if
+#		we made the directory where all objects are
 #	test	builds, and runs the tests of this directory and of those below
 #		it: in sys/vm as in tests/sys/vm the tests of sys/vm.
 #		TESTS=...: only these, as kyua(1) filters, program:case, as
@@ -25,6 +26,9 @@ RUNTESTS=	SRCTOP=${SRCTOP} OBJTOP=${OBJTOP} LONG=${LONG:Uno:Q} \
 # The directory itself stays as long as other goals run in it.
 clean: .PHONY
 	@cd / && if test -d ${_OBJDIR}; then \
+	    if test ! -f ${OBJMARK}; then \
+	    echo "clean: there was something before us in ${OBJROOT}:" \
+	    "remove it by hand" >&2; exit 1; fi; \
 	    find ${_OBJDIR} -mindepth 1 -delete && \
 	    if test "${.TARGETS}" = clean; then rmdir ${_OBJDIR}; fi; fi
 .for _g in all install test lint run

@@ -18,7 +18,8 @@
 #	WERROR		-Werror; empty: warnings do not stop the build
 #	SANITIZE	sanitizers of host programs: address, undefined,
 #			memory or thread, with commas between
-#	OBJROOT		where objects go (obj in the top of the tree)
+#	OBJROOT		where objects go (obj in the top of the tree): an
+#			absolute path outside the tree, or below its obj
 #	DESTDIR, PREFIX	where install puts things (/usr/local)
 #
 # Set here: SRCTOP, the top of the tree; RELDIR, this directory as seen from
@@ -32,10 +33,23 @@ _EXTANT_INIT=	yes
 SRCTOP:=	${.PARSEDIR:tA:H:H}
 RELDIR:=	${.CURDIR:tA:S,^${SRCTOP}/,,:S,^${SRCTOP}$,.,}
 
-# make(1) separates words at spaces and has no quotation that would help.
-.if ${SRCTOP:[#]} != 1
-.error the path of the source tree contains a space: ${.CURDIR}
+# Neither make(1) nor the shell it starts has a quotation that would help with
+# the other characters: one that is expanded away shows in a name of a file
+# that is not there.
+_PATHCHARS=	A-Za-z0-9_./+@%~-
+.if ${SRCTOP:[*]:C|[${_PATHCHARS}]||g} != "" || \
+    !exists(${SRCTOP}/share/mk/extant.init.mk)
+.error the path of the source tree has a character other than \
+    ${_PATHCHARS}: ${.CURDIR}
 .endif
+.for _v in OBJROOT DESTDIR PREFIX
+.if ${${_v}:U:[*]:C|[${_PATHCHARS}]||g} != ""
+.error ${_v} has a character other than ${_PATHCHARS}: ${${_v}}
+.endif
+.if !empty(${_v}) && ${${_v}:M/*} == ""
+.error ${_v} is not an absolute path: ${${_v}}
+.endif
+.endfor
 
 .if empty(.MAKEFLAGS:M${SRCTOP}/share/mk)
 .MAKEFLAGS: -m ${SRCTOP}/share/mk -m /usr/share/mk
@@ -44,9 +58,19 @@ RELDIR:=	${.CURDIR:tA:S,^${SRCTOP}/,,:S,^${SRCTOP}$,.,}
 # Without this each line of a parallel build has a heading of its own.
 .MAKE.JOB.PREFIX=
 
+# What cleans up removes all that it finds there, so it must not be anything
+# that was there before.
 OBJROOT?=	${SRCTOP}/obj
-.if ${OBJROOT:M/*} == "" || ${OBJROOT:[#]} != 1
-.error OBJROOT is not an absolute path without spaces: ${OBJROOT}
+.if empty(OBJROOT) || ${OBJROOT:M*/..} != "" || ${OBJROOT:M*/../*} != ""
+.error OBJROOT is not an absolute path without ..: ${OBJROOT}
+.endif
+_objroot:=	${OBJROOT:tA:C,/+$,,}
+.if ${_objroot} == "" || ${:U${SRCTOP}/:M${_objroot}/*} != ""
+.error OBJROOT holds the source tree: ${OBJROOT}
+.endif
+.if ${:U${_objroot}/:M${SRCTOP}/*} != "" && \
+    ${:U${_objroot}/:M${SRCTOP}/obj/*} == ""
+.error OBJROOT lies in the source tree and not in its obj: ${OBJROOT}
 .endif
 
 .if !empty(SANITIZE)
@@ -65,8 +89,13 @@ SANFLAGS=
 
 _OBJDIR:=	${OBJTOP}/${RELDIR:S/^.$//}
 _OBJDIR:=	${_OBJDIR:S,/$,,}
-.if !exists(${_OBJDIR})
-_mkobj!=	mkdir -p ${_OBJDIR} && echo
+# Only a root that was empty is ours, and is marked so for those who clean.
+OBJMARK=	${OBJROOT}/.extant-obj
+.if !exists(${_OBJDIR}) || !exists(${OBJMARK})
+_mkobj!=	mkdir -p ${OBJROOT} && \
+		if test ${_objroot} = ${SRCTOP}/obj || \
+		    test -z "$$(ls -A ${OBJROOT})"; then \
+		: >${OBJMARK}; fi && mkdir -p ${_OBJDIR} && echo
 .endif
 .OBJDIR: ${_OBJDIR}
 

@@ -106,18 +106,23 @@ compiler_body()
 	refused "compiler not found: no-such-cc" build CC=no-such-cc
 }
 
-atf_test_case path_with_space
-path_with_space_head()
+atf_test_case path_odd
+path_odd_head()
 {
-	atf_set descr "a tree whose path has a space is refused"
+	atf_set descr "a tree whose path has an odd character is refused"
 }
-path_with_space_body()
+path_odd_body()
 {
 
-	mkdir "a tree"
-	cp "$(build_sh)" "a tree/build.sh"
-	atf_check -s exit:1 -e match:'path of the source tree.*/a tree$' \
-	    "./a tree/build.sh" build
+	for odd in 'a tree' 'a&b' 'a;b' 'a*b' "a'b" 'a"b' 'a(b' 'a$b' 'a\b' \
+	    'a,b' 'a:b'; do
+		mkdir "$odd"
+		cp "$(build_sh)" "$odd/build.sh"
+		atf_check -s exit:1 -e save:err "./$odd/build.sh" build
+		atf_check_equal 1 "$(wc -l <err)"
+		grep -qF "path of the source tree has a character" err &&
+		    grep -qF ": $PWD/$odd" err || atf_fail "$(cat err)"
+	done
 }
 
 atf_test_case no_apt
@@ -274,7 +279,7 @@ atf_init_test_cases()
 	atf_add_test_case help_without_tools
 	atf_add_test_case usage
 	atf_add_test_case compiler
-	atf_add_test_case path_with_space
+	atf_add_test_case path_odd
 	atf_add_test_case no_apt
 	atf_add_test_case no_right
 	atf_add_test_case installs

@@ -232,6 +232,43 @@ clean_body()
 	pristine
 }
 
+atf_test_case clean_foreign
+clean_foreign_head()
+{
+	atf_set descr "clean removes nothing but what it made"
+}
+clean_foreign_body()
+{
+
+	make_tree
+	mkdir before
+	echo precious >before/file
+	for root in / "$PWD" "$PWD/tree" "$PWD/tree/sys" "$PWD/tree/sys/new" \
+	    "$PWD/before/../tree" "" before; do
+		atf_check -s not-exit:0 -o ignore -e match:'OBJROOT.*: ' -x \
+		    "cd tree && bmake OBJROOT=$root clean"
+		pristine
+	done
+
+	# A directory that had something in it may be built in.
+	atf_check -o ignore -x "cd tree && bmake OBJROOT=$PWD/before"
+	for dir in tree tree/usr.sbin/prog; do
+		atf_check -s not-exit:0 -o ignore -e match:"^clean: there was\
+ something before us in $PWD/before: remove it by hand$" -x \
+		    "cd $dir && bmake OBJROOT=$PWD/before clean"
+	done
+	atf_check -o inline:'precious\n' cat before/file
+	atf_check -o inline:'42\n' before/usr.sbin/prog/prog
+
+	# An empty one is as good as none.
+	mkdir empty
+	atf_check -o ignore -x "cd tree && bmake -j4 OBJROOT=$PWD/empty"
+	atf_check test -f empty/.extant-obj
+	atf_check -x "cd tree && bmake OBJROOT=$PWD/empty clean"
+	atf_check test ! -e empty
+	pristine
+}
+
 atf_test_case install
 install_head()
 {
@@ -292,10 +329,34 @@ refused_body()
 	make_tree
 	atf_check -s not-exit:0 -o ignore -e match:'OBJROOT.*: somewhere' -x \
 	    "cd tree && bmake OBJROOT=somewhere"
-	mv tree "a tree"
-	atf_check -s not-exit:0 -o ignore -e match:'contains a space' -x \
-	    "cd 'a tree' && bmake"
-	atf_check test ! -e "a tree/obj"
+	for v in DESTDIR PREFIX OBJROOT; do
+		for path in '/a b' '/a&b' "/a'b" '/a,b' '/a:b' a/b; do
+			atf_check -s not-exit:0 -o ignore -e match:"$v.*: " \
+			    env -C tree bmake "$v=$path" install
+		done
+	done
+	pristine
+
+	dir=tree
+	for odd in 'a tree' 'a&b' 'a;b' 'a*b' "a'b" 'a"b' 'a(b' 'a$b' 'a\b' \
+	    'a,b' 'a:b' 'a=b' 'a#b' 'a[b' 'ä'; do
+		mv "$dir" "$odd"
+		dir=$odd
+		atf_check -s not-exit:0 -o ignore \
+		    -e match:'the path of the source tree has a character' \
+		    env -C "$dir" bmake
+		atf_check test ! -e "$dir/obj"
+	done
+
+	mv "$dir" tree
+	mv tree T-r_e.e+@%~9
+	ln -s T-r_e.e+@%~9 tree
+	bmake_in .
+	atf_check -o inline:'42\n' tree/obj/usr.sbin/prog/prog
+	bmake_in . install DESTDIR="$PWD/d-_.+@%~" PREFIX=/p+@%~
+	atf_check -o inline:'42\n' 'd-_.+@%~/p+@%~/sbin/prog'
+	bmake_in . clean
+	atf_check test ! -e tree/obj
 }
 
 atf_test_case kyuafile
@@ -343,6 +404,7 @@ atf_init_test_cases()
 	atf_add_test_case sources
 	atf_add_test_case warning
 	atf_add_test_case clean
+	atf_add_test_case clean_foreign
 	atf_add_test_case install
 	atf_add_test_case sanitize
 	atf_add_test_case refused
