@@ -65,8 +65,8 @@ struct reader {
 	bool		rd_events;	/* T was seen */
 	struct trace	*rd_trace;
 	size_t		rd_maxsegments, rd_maxfree, rd_maxinitial;
-	size_t		rd_maxevents;
-	uint8_t		*rd_live;	/* a byte an id: allocated? */
+	size_t		rd_maxevents, rd_maxparts;
+	uint32_t	*rd_left;	/* by id: frames that are allocated */
 	size_t		rd_maxids;
 };
 
@@ -398,26 +398,27 @@ static bool
 id_live(const struct reader *rd, uint64_t id)
 {
 
-	return (id < rd->rd_maxids && rd->rd_live[id] != 0);
+	return (id < rd->rd_maxids && rd->rd_left[id] != 0);
 }
 
 static bool
-id_set(struct reader *rd, uint64_t id)
+id_set(struct reader *rd, uint64_t id, uint32_t nframes)
 {
 	size_t max = rd->rd_maxids == 0 ? 1024 : rd->rd_maxids;
-	uint8_t *p;
+	uint32_t *p;
 
 	while (max <= id)
 		max *= 2;
 	if (max != rd->rd_maxids) {
-		p = realloc(rd->rd_live, max);
+		p = reallocarray(rd->rd_left, max, sizeof(*p));
 		if (p == NULL)
 			return (fail(rd, "not enough memory"));
-		memset(p + rd->rd_maxids, 0, max - rd->rd_maxids);
-		rd->rd_live = p;
+		memset(p + rd->rd_maxids, 0,
+		    (max - rd->rd_maxids) * sizeof(*p));
+		rd->rd_left = p;
 		rd->rd_maxids = max;
 	}
-	rd->rd_live[id] = 1;
+	rd->rd_left[id] = nframes;
 	if (id >= rd->rd_trace->t_nids)
 		rd->rd_trace->t_nids = (uint32_t)id + 1;
 	return (true);
@@ -440,7 +441,7 @@ record_alloc(struct reader *rd, const uint64_t *v)
 	if (v[2] > 2)
 		return (fail(rd, "class %" PRIu64 " is unknown", v[2]));
 	te = event_add(rd, TRACE_ALLOC, v[0]);
-	if (te == NULL || !id_set(rd, v[0]))
+	if (te == NULL || !id_set(rd, v[0], (uint32_t)1 << v[1]))
 		return (false);
 	te->te_order = (uint8_t)v[1];
 	te->te_class = (uint8_t)v[2];
@@ -453,7 +454,7 @@ record_free(struct reader *rd, const uint64_t *v)
 
 	if (!id_live(rd, v[0]))
 		return (fail(rd, "allocation %" PRIx64 " is not there", v[0]));
-	rd->rd_live[v[0]] = 0;
+	rd->rd_left[v[0]] = 0;
 	return (event_add(rd, TRACE_FREE, v[0]) != NULL);
 }
 
@@ -472,12 +473,33 @@ record_initial(struct reader *rd, const uint64_t *v)
 	return (event_add(rd, TRACE_INITIAL, t->t_ninitial - 1) != NULL);
 }
 
+/*
+ * Frames that are freed twice are found when the trace is replayed, unless
+ * they are more in all than were allocated.
+ */
 static bool
-record_partial(struct reader *rd, const uint64_t *v)
+record_part(struct reader *rd, const uint64_t *v)
 {
+	struct trace *t = rd->rd_trace;
+	struct trace_part *tp;
+	void *p = t->t_part;
 
-	(void)v;
-	return (fail(rd, "partial frees cannot be replayed"));
+	if (!id_live(rd, v[0]))
+		return (fail(rd, "allocation %" PRIx64 " is not there", v[0]));
+	if (v[2] == 0 || v[2] > rd->rd_left[v[0]] ||
+	    v[1] >= (uint64_t)1 << TRACE_MAXORDER)
+		return (fail(rd, "allocation %" PRIx64 " has no %" PRIx64
+		    " frames from %" PRIx64, v[0], v[2], v[1]));
+	tp = array_next(rd, &p, &t->t_nparts, &rd->rd_maxparts, MAXRANGES,
+	    sizeof(*tp));
+	t->t_part = p;
+	if (tp == NULL)
+		return (false);
+	tp->tp_id = (uint32_t)v[0];
+	tp->tp_offset = (uint32_t)v[1];
+	tp->tp_n = (uint32_t)v[2];
+	rd->rd_left[v[0]] -= tp->tp_n;
+	return (event_add(rd, TRACE_PART, t->t_nparts - 1) != NULL);
 }
 
 static bool
@@ -501,7 +523,7 @@ static const struct record {
 	{ 'a', true, "xddddd", record_alloc },
 	{ 'f', true, "xdd", record_free },
 	{ 'i', true, "xxdd", record_initial },
-	{ 'p', true, "xxxdd", record_partial }
+	{ 'p', true, "xxxdd", record_part }
 };
 
 static bool
@@ -648,7 +670,7 @@ trace_read(const char *path, char *err)
 	rd->rd_trace = t;
 	ok = records_read(rd);
 	input_close(&rd->rd_in);
-	free(rd->rd_live);
+	free(rd->rd_left);
 	free(rd);
 	if (!ok) {
 		trace_free(t);
@@ -664,6 +686,7 @@ trace_free(struct trace *t)
 	free(t->t_segment);
 	free(t->t_free);
 	free(t->t_initial);
+	free(t->t_part);
 	free(t->t_event);
 	free(t);
 }

@@ -23,7 +23,15 @@ struct trace_range {
 enum trace_op {
 	TRACE_ALLOC,		/* te_order, te_class; te_id names it */
 	TRACE_FREE,		/* te_id */
+	TRACE_PART,		/* te_id: index into t_part */
 	TRACE_INITIAL		/* te_id: index into t_initial */
+};
+
+/* Frames [tp_offset, tp_offset + tp_n) of an allocation. */
+struct trace_part {
+	uint32_t	tp_id;
+	uint32_t	tp_offset;
+	uint32_t	tp_n;
 };
 
 struct trace_event {
@@ -38,7 +46,8 @@ struct trace_event {
 /*
  * A trace, verified: segments, free extents and initial ranges are in address
  * order where they are listed as such, do not overlap and lie in segments; an
- * id is below t_nids, is allocated once at a time, and freed only while it is.
+ * id is below t_nids, is allocated once at a time, and freed only while it is:
+ * whole, or in parts that are together no more than it had frames.
  */
 struct trace {
 	struct trace_range *t_segment;	/* in address order */
@@ -48,6 +57,8 @@ struct trace {
 	struct trace_range *t_initial;	/* freed by a TRACE_INITIAL; of no
 					   frames if it is left out */
 	size_t		t_ninitial;
+	struct trace_part *t_part;
+	size_t		t_nparts;
 	struct trace_event *t_event;
 	size_t		t_nevents;
 	size_t		t_nleftout;	/* events that contradict the rest */

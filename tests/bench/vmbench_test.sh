@@ -108,6 +108,21 @@ by_hand_body()
 		echo 'i 210 1 4 1'
 		echo 'a 1 9 0 0 5 0'
 		echo 'f 2 6 0'
+		# Freed in part: in front, behind, in the middle, then the rest
+		# in one go or in parts.
+		echo 'a 3 4 0 0 7 0'
+		echo 'a 4 4 0 0 7 0'
+		echo 'p 3 0 2 8 0'
+		echo 'p 3 e 2 8 0'
+		echo 'p 3 6 4 8 0'
+		echo 'p 3 c 2 8 0'
+		echo 'p 3 3 1 8 0'
+		echo 'f 3 9 0'
+		echo 'p 4 4 4 9 0'
+		echo 'p 4 0 4 9 0'
+		echo 'p 4 8 8 9 0'
+		echo 'a 4 0 0 0 10 0'
+		echo 'f 4 10 0'
 	} >hand.xt
 	atf_check -o save:out "$(vmbench)" -q -w replay -T hand.xt
 	# Two of the records contradict the rest.
@@ -190,6 +205,18 @@ bad_trace_body()
 	    bad_trace ':9: allocation 1 is not there'
 	{ trace_start; printf 'a 1 0 0 0 0 0 %0200d\n' 0; } |
 	    bad_trace ':7: the line is too long'
+	{ trace_start; echo 'p 1 0 1 0 0'; } | bad_trace ':7: .*is not there'
+	{ trace_start; printf 'a 1 2 0 0 0 0\np 1 0 5 0 0\n'; } |
+	    bad_trace ':8: allocation 1 has no 5 frames from 0'
+	{ trace_start; printf 'a 1 2 0 0 0 0\np 1 ffffffffff 1 0 0\n'; } |
+	    bad_trace ':8: allocation 1 has no 1 frames from ffffffffff'
+	{ trace_start; printf 'a 1 2 0 0 0 0\np 1 4 1 0 0\n'; } |
+	    bad_trace '1 frames from 4 of allocation 1 are not allocated'
+	{ trace_start
+	    printf 'a 1 2 0 0 0 0\np 1 1 1 0 0\np 1 1 1 0 0\n'; } |
+	    bad_trace '1 frames from 1 of allocation 1 are not allocated'
+	{ trace_start; printf 'a 1 0 0 0 0 0\np 1 0 1 0 0\nf 1 0 0\n'; } |
+	    bad_trace ':9: allocation 1 is not there'
 	printf 'S 1 9f\n\0\n' | bad_trace ':2: not a text file'
 	mkdir dir.xt
 	refused 'dir.xt: Is a directory' -q -w replay -T dir.xt

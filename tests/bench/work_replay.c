@@ -31,6 +31,13 @@
 #define	LOOKS		100	/* at the supply of runs, in a replay */
 #define	POINTS		3	/* at which runs of 2 MiB are counted */
 
+/* A part of an allocation. */
+struct piece {
+	struct piece	*pc_next;
+	uint32_t	pc_offset;	/* in the allocation */
+	uint32_t	pc_n;
+};
+
 /*
  * What the allocations of a trace got: a page or the start of a run, and for
  * the free lists a chain of pages, through their own structures.
@@ -40,6 +47,9 @@ struct replay {
 	uint64_t	*rp_page;	/* by id */
 	uint64_t	*rp_initial;	/* by index, for the free lists */
 	uint8_t		*rp_order;	/* by id */
+	struct piece	**rp_piece;	/* by id, what is left of those that
+					   were freed in part; NULL: the trace
+					   has no such frees */
 	uint64_t	rp_failed;
 	uint64_t	rp_frames;	/* from 0 to the end of the machine */
 };
@@ -196,17 +206,17 @@ chain_get(const enum contender who, uint64_t n)
 	return ((uintptr_t)head);
 }
 
+/* Up to n pages of a chain; what is left of it. */
 static ALWAYS_INLINE uint64_t
-chain_put(const enum contender who, uint64_t page)
+chain_put(const enum contender who, uint64_t page, uint64_t n)
 {
 	struct vm_page *pg = (struct vm_page *)(uintptr_t)page, *next;
-	uint64_t n;
 
-	for (n = 0; pg != NULL; pg = next, n++) {
+	for (; n > 0 && pg != NULL; pg = next, n--) {
 		next = pg->object;
 		page_put(who, (uintptr_t)pg);
 	}
-	return (n);
+	return ((uintptr_t)pg);
 }
 
 static ALWAYS_INLINE uint64_t
@@ -214,16 +224,23 @@ list_event(const enum contender who, struct replay *rp,
     const struct trace_event *te)
 {
 
+	const struct trace_part *tp;
+
 	switch (te->te_op) {
+	case TRACE_PART:
+		tp = &rp->rp_trace->t_part[te->te_id];
+		rp->rp_page[tp->tp_id] = chain_put(who,
+		    rp->rp_page[tp->tp_id], tp->tp_n);
+		return (1);
 	case TRACE_ALLOC:
 		rp->rp_page[te->te_id] = chain_get(who,
 		    (uint64_t)1 << te->te_order);
 		return (rp->rp_page[te->te_id] != PAGE_NONE);
 	case TRACE_FREE:
-		(void)chain_put(who, rp->rp_page[te->te_id]);
+		(void)chain_put(who, rp->rp_page[te->te_id], UINT64_MAX);
 		return (1);
 	default:
-		(void)chain_put(who, rp->rp_initial[te->te_id]);
+		(void)chain_put(who, rp->rp_initial[te->te_id], UINT64_MAX);
 		return (1);
 	}
 }
@@ -247,13 +264,109 @@ run_get(const struct trace_event *te)
 	    PAGE_NONE);
 }
 
+static void
+run_check(int error, const char *what)
+{
+
+	if (error != 0)
+		errx(1, "replay: %s is refused: %s", what, strerror(error));
+}
+
+/* The piece that has all of a part, through the pointer to it. */
+static struct piece **
+piece_find(struct replay *rp, const struct trace_part *tp)
+{
+	struct piece **pp = &rp->rp_piece[tp->tp_id], *pc;
+
+	if (*pp == NULL) {
+		pc = calloc(1, sizeof(*pc));
+		if (pc == NULL)
+			err(1, "no memory");
+		pc->pc_n = (uint32_t)1 << rp->rp_order[tp->tp_id];
+		*pp = pc;
+	}
+	for (; (pc = *pp) != NULL; pp = &pc->pc_next) {
+		if (tp->tp_offset >= pc->pc_offset && tp->tp_offset +
+		    tp->tp_n <= pc->pc_offset + pc->pc_n)
+			return (pp);
+	}
+	errx(1, "replay: %u frames from %u of allocation %x are not allocated",
+	    tp->tp_n, tp->tp_offset, tp->tp_id);
+}
+
+/*
+ * A part of a run is freed.  What is cut off in front or behind is trimmed;
+ * to free the middle, what follows it goes with it, and is taken again at
+ * once, while nobody else is there.
+ */
+static void
+part_free(struct replay *rp, const struct trace_part *tp)
+{
+	struct piece **pp = piece_find(rp, tp), *pc = *pp, *rest;
+	paddr_t start = rp->rp_page[tp->tp_id];
+	uint32_t end = tp->tp_offset + tp->tp_n;
+
+	if (tp->tp_offset == pc->pc_offset && tp->tp_n == pc->pc_n) {
+		run_check(vm_pglist_free(start + vm_ptoa(pc->pc_offset),
+		    vm_ptoa(pc->pc_n)), "a free");
+		*pp = pc->pc_next;
+		free(pc);
+		if (rp->rp_piece[tp->tp_id] == NULL)
+			rp->rp_page[tp->tp_id] = PAGE_NONE;
+		return;
+	}
+	if (tp->tp_offset == pc->pc_offset) {
+		run_check(vm_pglist_trim(start + vm_ptoa(pc->pc_offset),
+		    start + vm_ptoa(end), vm_ptoa(pc->pc_n - tp->tp_n)),
+		    "a trim");
+		pc->pc_offset = end;
+		pc->pc_n -= tp->tp_n;
+		return;
+	}
+	run_check(vm_pglist_trim(start + vm_ptoa(pc->pc_offset),
+	    start + vm_ptoa(pc->pc_offset),
+	    vm_ptoa(tp->tp_offset - pc->pc_offset)), "a trim");
+	if (end < pc->pc_offset + pc->pc_n) {
+		rest = calloc(1, sizeof(*rest));
+		if (rest == NULL)
+			err(1, "no memory");
+		rest->pc_offset = end;
+		rest->pc_n = pc->pc_offset + pc->pc_n - end;
+		rest->pc_next = pc->pc_next;
+		pc->pc_next = rest;
+		reserve(vm_atop(start) + end,
+		    vm_atop(start) + end + rest->pc_n);
+	}
+	pc->pc_n = tp->tp_offset - pc->pc_offset;
+}
+
+/* Whatever is left of an allocation that was freed in part. */
+static void
+pieces_free(struct replay *rp, uint32_t id)
+{
+	struct piece *pc;
+
+	while ((pc = rp->rp_piece[id]) != NULL) {
+		run_check(vm_pglist_free(rp->rp_page[id] +
+		    vm_ptoa(pc->pc_offset), vm_ptoa(pc->pc_n)), "a free");
+		rp->rp_piece[id] = pc->pc_next;
+		free(pc);
+	}
+}
+
 static ALWAYS_INLINE uint64_t
 extant_event(struct replay *rp, const struct trace_event *te)
 {
+	const struct trace_part *tp;
 	const struct trace_range *r;
 	uint64_t *pagep;
 
 	switch (te->te_op) {
+	case TRACE_PART:
+		tp = &rp->rp_trace->t_part[te->te_id];
+		if (rp->rp_page[tp->tp_id] != PAGE_NONE)
+			part_free(rp, tp);
+		return (1);
 	case TRACE_ALLOC:
 		pagep = &rp->rp_page[te->te_id];
 		rp->rp_order[te->te_id] = te->te_order;
@@ -264,7 +377,9 @@ extant_event(struct replay *rp, const struct trace_event *te)
 		pagep = &rp->rp_page[te->te_id];
 		if (*pagep == PAGE_NONE)
 			return (1);
-		if (rp->rp_order[te->te_id] == 0)
+		if (rp->rp_piece != NULL && rp->rp_piece[te->te_id] != NULL)
+			pieces_free(rp, te->te_id);
+		else if (rp->rp_order[te->te_id] == 0)
 			page_put(EXTANT, *pagep);
 		else
 			(void)vm_pglist_free(*pagep,
@@ -309,11 +424,27 @@ initial_get_of(const enum contender who, struct replay *rp)
 	return (t->t_ninitial);
 }
 
+/* What a replay left over. */
+static void
+pieces_forget(struct replay *rp, uint32_t id)
+{
+	struct piece *pc;
+
+	while ((pc = rp->rp_piece[id]) != NULL) {
+		rp->rp_piece[id] = pc->pc_next;
+		free(pc);
+	}
+}
+
 static void
 replay_load(enum contender who, struct replay *rp)
 {
 
+	uint32_t id;
+
 	rp->rp_failed = 0;
+	for (id = 0; rp->rp_piece != NULL && id < rp->rp_trace->t_nids; id++)
+		pieces_forget(rp, id);
 	if (who == EXTANT) {
 		extant_load(rp);
 		return;
@@ -405,6 +536,13 @@ replay_init(struct replay *rp, const struct trace *t)
 	if (rp->rp_page == NULL || rp->rp_order == NULL ||
 	    rp->rp_initial == NULL)
 		err(1, "no memory");
+	rp->rp_piece = NULL;
+	if (t->t_nparts != 0) {
+		rp->rp_piece = calloc((size_t)t->t_nids + 1,
+		    sizeof(struct piece *));
+		if (rp->rp_piece == NULL)
+			err(1, "no memory");
+	}
 	rp->rp_frames = last->tr_start + last->tr_n;
 }
 
@@ -415,6 +553,7 @@ replay(const char *path)
 	struct replay rp;
 	char name[16];
 	unsigned run, who;
+	uint32_t id;
 
 	trace_name(path, name, sizeof(name));
 	replay_init(&rp, t);
@@ -426,6 +565,9 @@ replay(const char *path)
 	result_note("replay", 0, name, "left out", "", EXTANT,
 	    (double)t->t_nleftout);
 	replay_watched(&rp, name);
+	for (id = 0; rp.rp_piece != NULL && id < t->t_nids; id++)
+		pieces_forget(&rp, id);
+	free(rp.rp_piece);
 	free(rp.rp_page);
 	free(rp.rp_order);
 	free(rp.rp_initial);
