@@ -969,6 +969,97 @@ ATF_TC_BODY(hold_worth, tc)
 	world_fini(&w);
 }
 
+/*
+ * Which frames were ever used: all that were not free at some time since they
+ * were inserted.
+ */
+static void
+fresh_next(struct world *w, const struct oracle *fresh)
+{
+	const struct oracle_area *oa = &fresh->o_area[0];
+	vm_frame_t low = oa->oa_first + rng_below(w->w_rng, oa->oa_n);
+	vm_frame_t high = low + rng_size(w->w_rng, oa->oa_first + oa->oa_n -
+	    low), f = low;
+	uint64_t size = rng_size(w->w_rng, 300), n;
+	struct vm_extent ext;
+	unsigned i;
+	bool found;
+
+	for (i = 0; i < 10; i++) {
+		for (n = 0; f < high; f += n + 1) {
+			for (n = 0; f + n < high && oracle_state(fresh,
+			    f + n) == VM_FRAME_FREE;)
+				n++;
+			if (n >= size)
+				break;
+		}
+		found = vm_extmap_next_fresh(&w->w_map, size, low, high,
+		    &ext);
+		ATF_REQUIRE_EQ(found, f < high);
+		if (!found)
+			return;
+		ATF_REQUIRE_EQ(ext.e_start, f);
+		ATF_REQUIRE_EQ(ext.e_end, f + n);
+		low = f = ext.e_end;
+	}
+}
+
+static void
+fresh_step(struct world *w, struct oracle *fresh)
+{
+	vm_frame_t start, end, f;
+	unsigned i;
+
+	step(w);
+	/* What is not free is used from now on. */
+	for (f = fresh->o_area[0].oa_first; f < fresh->o_area[0].oa_first +
+	    fresh->o_area[0].oa_n; f++) {
+		if (oracle_state(&w->w_oracle, f) != VM_FRAME_FREE)
+			oracle_set(fresh, f, f + 1, VM_FRAME_HEAD);
+	}
+	if (rng_chance(w->w_rng, 8)) {		/* plugged */
+		any_range(w, 300, &start, &end);
+		vm_extmap_insert(&w->w_map, start, end);
+		oracle_set(&w->w_oracle, start, end, VM_FRAME_FREE);
+		oracle_set(fresh, start, end, VM_FRAME_FREE);
+	}
+	for (i = 0; i < 3; i++)
+		fresh_next(w, fresh);
+}
+
+ATF_TC_WITHOUT_HEAD(fresh);
+ATF_TC_BODY(fresh, tc)
+{
+	static const uint64_t spans[][2] = { { CHUNK, CHUNK } };
+	static uint32_t bits[CHUNK / 32];
+	struct oracle fresh;
+	struct vm_extent ext;
+	unsigned i, k;
+	struct world w;
+	struct rng r;
+
+	rng_init(&r, tc, 6);
+	for (i = 0; i < (test_long(tc) ? 200U : 10U); i++) {
+		world_make(&w, &r, spans, 1);
+		oracle_init(&fresh);
+		oracle_add(&fresh, CHUNK, CHUNK, VM_FRAME_HEAD);
+		set(&w, CHUNK, CHUNK + 5000, VM_FRAME_FREE);
+		/* Not recorded: nothing is fresh. */
+		ATF_REQUIRE(!vm_extmap_next_fresh(&w.w_map, 1, 0,
+		    VM_FRAME_END, &ext));
+		memset(bits, 0x5a, sizeof(bits));
+		vm_extmap_record(vm_extmap_span(&w.w_map, CHUNK), bits);
+		/* What was there before is not. */
+		ATF_REQUIRE(!vm_extmap_next_fresh(&w.w_map, 1, 0,
+		    VM_FRAME_END, &ext));
+		for (k = 0; k < 60; k++)
+			fresh_step(&w, &fresh);
+		look_check(&w);
+		oracle_fini(&fresh);
+		world_fini(&w);
+	}
+}
+
 /* The checker sees what is wrong with a summary. */
 ATF_TC_WITHOUT_HEAD(check_sees);
 ATF_TC_BODY(check_sees, tc)
@@ -1035,6 +1126,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, across_spans);
 	ATF_TP_ADD_TC(tp, hold_nothing);
 	ATF_TP_ADD_TC(tp, hold_worth);
+	ATF_TP_ADD_TC(tp, fresh);
 	ATF_TP_ADD_TC(tp, check_sees);
 	return (atf_no_error());
 }
