@@ -1,0 +1,148 @@
+#
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# Copyright (c) 2026 The Extant Authors
+#
+
+#
+# The model of the state protocol, vm_state.pml, holds in every state that can
+# be reached, and each of its mutations is found.
+#
+
+# checker DEFINE...: makes pan, which visits the states of the model with these
+# names defined.  STORE says how to keep states.
+checker()
+{
+
+	: "${STORE:=-DCOLLAPSE}" "${OPTIMISE:=-O2}"
+	defines=
+	for d; do
+		defines="$defines -D$d"
+	done
+	# shellcheck disable=SC2086 # lists of options
+	spin -P"cc -E -x c" $defines -a \
+	    "$(atf_config_get srctop)/tests/model/vm_state.pml" \
+	    >spin.out 2>&1 || {
+		cat spin.out
+		atf_fail "spin rejects the model"
+	}
+	# shellcheck disable=SC2086 # lists of options
+	atf_check cc -w $OPTIMISE -DSAFETY -DMEMLIM=8000 $STORE -o pan pan.c
+}
+
+# visit DEPTH HASH: runs pan with room for so deep a search and 2^HASH slots.
+visit()
+{
+
+	./pan "-m$1" "-w$2" >pan.out 2>&1 || :
+	grep -E '^pan:|^error:|states, stored|depth reached|memory usage$' \
+	    pan.out
+	grep -q 'errors: [0-9]' pan.out || {
+		cat pan.out
+		atf_fail "pan did not finish"
+	}
+}
+
+# holds DEPTH HASH: no error, and no state left out.
+holds()
+{
+
+	visit "$1" "$2"
+	grep -q 'errors: 0$' pan.out || atf_fail "the model has an error"
+	if grep -E 'depth too small|not completed' pan.out; then
+		atf_fail "not all states were visited"
+	fi
+}
+
+# broken: an assertion fails, and not for a mistake in the model.
+broken()
+{
+
+	visit 3000000 22
+	grep -q '^pan:1: assertion violated' pan.out ||
+	    atf_fail "the mutation is not found"
+	if grep '^pan:1:.*invalid array index' pan.out; then
+		atf_fail "the mutation breaks the model itself"
+	fi
+}
+
+# The whole suite has to do with less than a gigabyte here.
+model_case()
+{
+	name=$1 descr=$2 run=$3
+
+	atf_test_case "$name"
+	eval "${name}_head()
+	{
+		atf_set descr \"$descr\"
+		atf_set require.progs \"spin cc\"
+	}
+	${name}_body()
+	{
+		$run
+	}"
+	cases="$cases $name"
+}
+
+# A case for LONG=1: it takes minutes, or gigabytes.
+long_case()
+{
+
+	model_case "$1" "$2" "
+		[ \"\$(atf_config_get long 0)\" = 1 ] ||
+		    atf_skip \"takes minutes: LONG=1\"
+		$3"
+}
+
+cases=
+model_case pages "Two CPUs that allocate and free single pages" \
+    "checker PAGES_PAGES; holds 3000000 24"
+model_case runs "Runs on one CPU, single pages on the other" \
+    "checker RUNS_PAGES; holds 3000000 24"
+model_case mixed "Everything on one CPU, single pages on the other" \
+    "checker ALL_PAGES QSIZE=1; holds 3000000 24"
+long_case runs_runs "Runs and single pages on two CPUs" \
+    "checker RUNS_RUNS QSIZE=1; holds 12000000 26"
+long_case runs_frames "Runs against single pages, four frames" \
+    "checker RUNS_PAGES NFRAME=4; holds 12000000 26"
+
+# Too many states to keep them: each is a few bits in a table, so that some
+# may be taken for others and left out.
+long_case three "Three CPUs, most of the states" \
+    "STORE=-DBITSTATE; checker RUNS_PAGES QSIZE=1 NCPU=3
+	visit 20000000 33
+	grep -q 'errors: 0\$' pan.out || atf_fail 'the model has an error'"
+
+mutation()
+{
+
+	model_case "$(echo "$2" | tr '[:upper:]' '[:lower:]')" \
+	    "Is found: $3" "OPTIMISE=-O0; checker $1 $2; broken"
+}
+
+mutation RUNS_PAGES POP_STORE "a pop without compare-and-swap"
+mutation RUNS_PAGES PUSH_STORE "a free that verifies, then stores"
+mutation RUNS_PAGES PUSH_NO_TAIL "a free that ignores the next frame"
+mutation RUNS_PAGES PUSH_WORD_END "the last frame of a word without the lock"
+mutation RUNS_PAGES PUSH_LATE_ENTRY "an entry that comes after the state"
+mutation RUNS_PAGES PUSH_WORK_FIRST "work that is counted too early"
+mutation RUNS_PAGES REFILL_UNLOCK "a refill that unlocks too early"
+mutation RUNS_PAGES REFILL_NO_LOCK "a refill without the lock"
+mutation RUNS_PAGES SPILL_STORE "a spill without compare-and-swap"
+mutation RUNS_PAGES SPILL_EARLY "a spill that removes entries too early"
+mutation RUNS_PAGES TAKE_STORE "taking back without compare-and-swap"
+mutation RUNS_PAGES TAKE_TRUST "a run with a frame that was not taken"
+mutation RUNS_PAGES TAKE_TWICE "a CPU that is thought idle for ever"
+mutation RUNS_PAGES TAKE_COUNTED "a look at counted entries only"
+mutation RUNS_PAGES FORGET_OTHER "emptying the queue of another CPU"
+mutation PAGES_PAGES DRAIN_UNLOCK "the last page taken in a second breath"
+mutation RUNS_PAGES RUN_NO_LOCK "a run without the lock"
+mutation RUNS_PAGES UNRUN_STORE "freeing a run without compare-and-swap"
+
+atf_init_test_cases()
+{
+
+	for c in $cases; do
+		atf_add_test_case "$c"
+	done
+}
