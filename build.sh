@@ -82,6 +82,7 @@ need_test()
 	need_tool make make
 	need_tool xz xz-utils
 	need_tool atf-sh atf-sh
+	need_tool spin spin
 	need_header atf-c.h libatf-dev
 	need_header lzma.h liblzma-dev
 	need_tool mandoc mandoc
