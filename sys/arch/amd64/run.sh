@@ -13,8 +13,9 @@
 #
 #	EXTANT_KERNEL=file EXTANT_EXTSTAT=file OBJDIR=dir sh run.sh
 #
-# Leaves in OBJDIR/run what it does not print in full: console.txt, live.txt,
-# core.txt.  EXTANT_QEMU, EXTANT_MEMORY and EXTANT_CPUS change the machine.
+# If all is well, leaves in OBJDIR/run what it does not print in full:
+# console.txt, live.txt, core.txt.  EXTANT_QEMU, EXTANT_MEMORY and EXTANT_CPUS
+# change the machine.
 #
 
 set -u
@@ -38,10 +39,21 @@ fail()
 [ -x "$EXTANT_EXTSTAT" ] || fail "no program $EXTANT_EXTSTAT"
 qemu=${EXTANT_QEMU:-qemu-system-x86_64}
 command -v "$qemu" >/dev/null || fail "$qemu not found"
+# The rest runs in the temporary directory, and uses short names there: that
+# of a socket must not be long, and QEMU takes commas for its own.
+EXTANT_KERNEL=$(realpath "$EXTANT_KERNEL") || fail "no kernel $EXTANT_KERNEL"
+EXTANT_EXTSTAT=$(realpath "$EXTANT_EXTSTAT") ||
+    fail "no program $EXTANT_EXTSTAT"
+qemu=$(command -v "$qemu")
+case $qemu in
+*/*)	qemu=$(realpath "$qemu") ;;
+esac
 
 out=$OBJDIR/run
-mkdir -p "$out" || fail "cannot make $out"
+mkdir -p "$out" && out=$(realpath "$out") || fail "cannot make $out"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/extant.XXXXXX") || fail "no temporary directory"
+tmp=$(realpath "$tmp")
+cd "$tmp" || fail "cannot use $tmp"
 pid=
 
 clean_up()
@@ -76,24 +88,24 @@ make_disk()
 console()
 {
 
-	tr -d '\r' <"$tmp/console"
+	tr -d '\r' <console
 }
 
 boot()
 {
 
-	mkfifo "$tmp/input"
+	mkfifo input
 	timeout $((READY_SECONDS + 60)) "$qemu" -accel tcg \
 	    -m "${EXTANT_MEMORY:-128M}" -smp "${EXTANT_CPUS:-2}" \
 	    -display none -no-reboot -monitor none -serial stdio \
 	    -device isa-debug-exit,iobase=0xf4,iosize=0x04 \
-	    -drive "if=floppy,format=raw,file=$tmp/disk" \
-	    -device edu -d guest_errors -D "$tmp/qemu.log" \
-	    -qmp "unix:$tmp/qmp,server=on,wait=off" \
+	    -drive "if=floppy,format=raw,file=disk" \
+	    -device edu -d guest_errors -D qemu.log \
+	    -qmp unix:qmp,server=on,wait=off \
 	    -kernel "$EXTANT_KERNEL" -append 'require=fdc,edu' \
-	    <"$tmp/input" >"$tmp/console" 2>"$tmp/qemu.err" &
+	    <input >console 2>qemu.err &
 	pid=$!
-	exec 3>"$tmp/input"
+	exec 3>input
 }
 
 # Waits until the kernel is ready; its console comes along.
@@ -104,7 +116,7 @@ wait_ready()
 	until console | grep -q '^extant: ready'; do
 		if ! kill -0 "$pid" 2>/dev/null; then
 			console
-			cat "$tmp/qemu.err" >&2
+			cat qemu.err >&2
 			fail "the guest ended before it was ready"
 		fi
 		if [ "$(date +%s)" -ge "$end" ]; then
@@ -113,7 +125,7 @@ wait_ready()
 		fi
 		nap
 	done
-	console >"$out/console.txt"
+	console >console.txt
 	console
 }
 
@@ -122,7 +134,7 @@ wait_ready()
 show()
 {
 
-	awk -v edge="$EXTENT_LINES" -v file="$1" '
+	awk -v edge="$EXTENT_LINES" -v dir="$out" -v file="$1" '
 	function flush_omitted() {
 		if (omitted > 0)
 			printf("... %d more\n", omitted)
@@ -140,7 +152,7 @@ show()
 			seen[kind] = 1
 		}
 		if (n > 2 * edge)
-			printf("(all %d are in %s)\n", n, file)
+			printf("(all %d are in %s)\n", n, dir "/" file)
 		n = 0
 	}
 	/^ *(0x)?[0-9a-f]+ .* (free|held|allocated)/ {
@@ -151,14 +163,14 @@ show()
 	END { flush_extents() }' "$1"
 }
 
-# look NAME ARGUMENTS: runs extstat, keeps what it says in OBJDIR/run/NAME.txt.
+# look NAME ARGUMENTS: runs extstat, keeps what it says in NAME.txt.
 look()
 {
 
-	look_out=$out/$1.txt
+	look_out=$1.txt
 	shift
 	echo
-	echo "\$ extstat $*" | sed "s,$tmp/,,; s,$EXTANT_KERNEL,extant,"
+	echo "\$ extstat $*" | sed "s,$EXTANT_KERNEL,extant,"
 	timeout 30 "$EXTANT_EXTSTAT" "$@" >"$look_out" ||
 	    fail "extstat $* ended with status $?"
 }
@@ -167,13 +179,13 @@ look()
 show_again()
 {
 
-	sed /^source:/d "$out/live.txt" >"$tmp/live"
-	sed /^source:/d "$out/core.txt" >"$tmp/core.txt"
-	if cmp -s "$tmp/live" "$tmp/core.txt"; then
-		echo "(the same $(wc -l <"$tmp/live") lines)"
-		sed -n '/^audit: /p' "$out/core.txt"
+	sed /^source:/d live.txt >live.rest
+	sed /^source:/d core.txt >core.rest
+	if cmp -s live.rest core.rest; then
+		echo "(the same $(wc -l <live.rest) lines)"
+		sed -n '/^audit: /p' core.txt
 	else
-		show "$out/core.txt"
+		show core.txt
 	fi
 }
 
@@ -198,35 +210,41 @@ quit()
 compare()
 {
 
-	guest=$(sed -n 's/^audit end: \(.*\): ok$/\1/p' "$out/console.txt")
-	live=$(sed -n 's/^audit: //p' "$out/live.txt")
-	core=$(sed -n 's/^audit: //p' "$out/core.txt")
+	guest=$(sed -n 's/^audit end: \(.*\): ok$/\1/p' console.txt)
+	live=$(sed -n 's/^audit: //p' live.txt)
+	core=$(sed -n 's/^audit: //p' core.txt)
 	[ -n "$guest" ] || fail "no sound audit on the console"
 	[ "$live" = "$guest" ] ||
 	    fail "the live guest differs from the console: $live"
 	[ "$core" = "$guest" ] || fail "the core differs from the console: $core"
 
-	disk=$(cksum <"$tmp/disk")
+	disk=$(cksum <disk)
 	disk=${disk%% *}
-	grep -q "^fdc0: .*cksum $disk\$" "$out/console.txt" ||
+	grep -q "^fdc0: .*cksum $disk\$" console.txt ||
 	    fail "the kernel did not read the disk, whose cksum is $disk"
 
-	if grep -i clamping "$tmp/qemu.log" "$tmp/qemu.err" "$tmp/console"; then
+	[ -e qemu.log ] || fail "QEMU has written no log"
+	if grep -i clamping qemu.log qemu.err console; then
 		fail "edu was given an address that it cannot reach"
 	fi
 }
 
-make_disk "$tmp/disk"
+make_disk disk
 boot
 wait_ready
-look live -Q "$tmp/qmp" -N "$EXTANT_KERNEL"
-show "$out/live.txt"
-timeout 30 "$EXTANT_EXTSTAT" -Q "$tmp/qmp" -d "$tmp/core" ||
+look live -Q qmp -N "$EXTANT_KERNEL"
+show live.txt
+timeout 30 "$EXTANT_EXTSTAT" -Q qmp -d core ||
     fail "no core: extstat ended with status $?"
-look core -M "$tmp/core" -N "$EXTANT_KERNEL"
+look core -M core -N "$EXTANT_KERNEL"
 show_again
 compare
 quit
+# Each by itself, and complete: another run may do the same.
+for f in console live core; do
+	cp "$f.txt" "$out/$f.txt.$$" && mv -f "$out/$f.txt.$$" "$out/$f.txt" ||
+	    fail "cannot write $out/$f.txt"
+done
 echo
 echo "run: console, live guest and core agree (${guest##* });" \
     "disk read, cksum $disk; no address clamped"

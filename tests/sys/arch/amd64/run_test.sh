@@ -130,6 +130,93 @@ guest_fails_run()
 	atf_check -o match:'^extant: cannot boot: ' cat output
 }
 
+# qemu_with SCRIPT: a QEMU whose arguments a shell script changes first, each
+# of them in turn in a.
+qemu_with()
+{
+
+	cat >qemu <<QEMU
+#!/bin/sh
+for a in "\$@"; do
+	shift
+	$1
+	set -- "\$@" "\$a"
+done
+exec qemu-system-x86_64 "\$@"
+QEMU
+	chmod +x qemu
+}
+
+runs clamped "An address that edu cannot reach is a failure"
+clamped_run()
+{
+
+	# Of what is written to a device that ignores nearly all of memory
+	# nothing comes back, so the driver fails, too: it may not be asked.
+	qemu_with '[ "$a" != edu ] || a=edu,dma_mask=0xffff
+	[ "$a" != require=fdc,edu ] || a=require=fdc'
+	run 1 '^run: FAILED: edu was given an address that it cannot reach$' \
+	    EXTANT_QEMU="$PWD/qemu"
+}
+
+runs disk_differs "So is another disk than the one that was made"
+disk_differs_run()
+{
+
+	head -c 1474560 /dev/zero >other
+	qemu_with 'case $a in
+	if=floppy,*) a=if=floppy,format=raw,file='"$PWD"'/other ;; esac'
+	run 1 '^run: FAILED: the kernel did not read the disk, whose cksum' \
+	    EXTANT_QEMU="$PWD/qemu"
+}
+
+runs status "So is another exit status"
+status_run()
+{
+
+	printf '#!/bin/sh\nqemu-system-x86_64 "$@"\nexit 35\n' >qemu
+	chmod +x qemu
+	run 1 '^run: FAILED: the guest ended with status 35, not 33$' \
+	    EXTANT_QEMU="$PWD/qemu"
+}
+
+runs no_log "Without a log of QEMU nothing is known of addresses"
+no_log_run()
+{
+
+	qemu_with '[ "$a" != qemu.log ] || a=elsewhere'
+	run 1 '^run: FAILED: QEMU has written no log$' \
+	    EXTANT_QEMU="$PWD/qemu"
+}
+
+runs odd_directory "A temporary directory with a long and odd name"
+odd_directory_run()
+{
+
+	long=$(printf 'l%.0s' $(seq 120))
+	mkdir "temporary, with $long"
+	run 0 '^run: console, live guest and core agree' \
+	    TMPDIR="$PWD/temporary, with $long"
+	atf_check ls "temporary, with $long"
+}
+
+runs two "Two at the same time, of different machines"
+two_run()
+{
+
+	(
+		TMPDIR=$PWD OBJDIR=$PWD/objects EXTANT_KERNEL=$kernel \
+		    EXTANT_EXTSTAT=$extstat EXTANT_MEMORY=32M sh \
+		    "$(atf_config_get srctop)/sys/arch/amd64/run.sh" >other 2>&1
+		echo $? >other.status
+	) &
+	run 0 '^run: console, live guest and core agree' EXTANT_MEMORY=96M
+	wait
+	cat other
+	atf_check -o inline:'0\n' cat other.status
+	atf_check -o inline:'console.txt\ncore.txt\nlive.txt\n' ls objects/run
+}
+
 runs settings "What is missing is named"
 settings_run()
 {
@@ -146,7 +233,8 @@ atf_init_test_cases()
 {
 
 	for tc in agree one_cpu live_differs core_differs extstat_fails \
-	    guest_fails settings; do
+	    guest_fails clamped disk_differs status no_log odd_directory two \
+	    settings; do
 		atf_add_test_case $tc
 	done
 }
