@@ -122,16 +122,22 @@ line_passed(const struct sleeper *me)
 		sl->sl_passed++;
 }
 
-/* Serve whom the memory that there is can serve.  Lock held. */
+/*
+ * Serve whom the memory that there is can serve.  Line's lock held.  The map
+ * is locked for all of it: memory that came after one was tried in vain must
+ * not go to the next.
+ */
 static void
 line_serve(void)
 {
 	struct sleeper **slp = &line_head, *sl;
+	vm_md_intr_t s = vm_sync_lock();
 	bool any = false;
 
 	while ((sl = *slp) != NULL) {
 		if (line_blocked(sl) ||
-		    vm_sync_run(sl->sl_req, sl->sl_segs, sl->sl_rsegs) != 0) {
+		    vm_sync_run_locked(sl->sl_req, sl->sl_segs,
+		    sl->sl_rsegs) != 0) {
 			slp = &sl->sl_next;
 			continue;
 		}
@@ -141,6 +147,7 @@ line_serve(void)
 		atomic_store(&sl->sl_served, true);
 		any = true;
 	}
+	vm_sync_unlock(s);
 	if (any) {
 		atomic_fetch_add(&vm_sync_freed, 1);
 		vm_md_wake(&vm_sync_freed);

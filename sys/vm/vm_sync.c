@@ -1096,10 +1096,9 @@ runs_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
 }
 
 int
-vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
+vm_sync_run_locked(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
-	vm_md_intr_t s = vm_sync_lock();
 	uint64_t examined = vm_map.xm_examined;
 	unsigned i;
 	int error;
@@ -1116,6 +1115,16 @@ vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
 		    vm_atop(segs[i].vps_size), req->vpr_owner);
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_RUN_EXAMINED,
 	    vm_map.xm_examined - examined);
+	return (error);
+}
+
+int
+vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	int error = vm_sync_run_locked(req, segs, rsegs);
+
 	vm_sync_unlock(s);
 	return (error);
 }

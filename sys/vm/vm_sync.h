@@ -123,9 +123,11 @@ void	vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n);
 
 /*
  * vm_sync_run: serve a well-formed request; see vm_pglist_alloc(), without
- * waiting and zeroing.
+ * waiting and zeroing.  vm_sync_run_locked: the same, lock held.
  */
 int	vm_sync_run(const struct vm_pgreq *req, struct vm_pgseg *segs,
+	    unsigned *rsegs);
+int	vm_sync_run_locked(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	    unsigned *rsegs);
 
 /*
