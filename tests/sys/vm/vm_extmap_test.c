@@ -728,6 +728,42 @@ ATF_TC_BODY(oracle_small, tc)
 	}
 }
 
+/* A span whose bitmaps have many words, with little in it. */
+ATF_TC_WITHOUT_HEAD(large_span);
+ATF_TC_BODY(large_span, tc)
+{
+	static const uint64_t spans[][2] = { { 0, 400 * CHUNK } };
+	unsigned i, k, rounds = test_long(tc) ? 50 : 3;
+	struct vm_extreq er;
+	vm_frame_t at;
+	struct world w;
+	struct rng r;
+
+	rng_init(&r, tc, 7);
+	for (i = 0; i < rounds; i++) {
+		world_make(&w, &r, spans, 1);
+		for (k = 0; k < 12; k++) {
+			at = rng_below(&r, 400 * CHUNK - 3000);
+			set(&w, at, at + rng_size(&r, 3000), VM_FRAME_FREE);
+		}
+		for (k = 0; k < 25; k++) {
+			er = any_request(&w);
+			er.er_npages = rng_size(&r, 1500);
+			er.er_boundary = 0;
+			if (er.er_policy == VM_POLICY_EXACT)
+				er.er_policy = VM_POLICY_HIGHEST;
+			er.er_high = VM_FRAME_END;
+			if (rng_chance(&r, 3))
+				er.er_high = er.er_low + rng_below(&r,
+				    400 * CHUNK);
+			(void)ask(&w, &er, &at);
+			do_hold(&w);
+		}
+		look_check(&w);
+		world_fini(&w);
+	}
+}
+
 /*
  * Every extent too short by one, or long enough but out of line, and then one
  * that serves: the filters must neither miss it nor find another.
@@ -1119,6 +1155,7 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, oracle);
 	ATF_TP_ADD_TC(tp, oracle_small);
+	ATF_TP_ADD_TC(tp, large_span);
 	ATF_TP_ADD_TC(tp, needle);
 	ATF_TP_ADD_TC(tp, fit);
 	ATF_TP_ADD_TC(tp, attach);

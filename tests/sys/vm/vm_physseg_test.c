@@ -8,12 +8,16 @@
  * Segments: which memory exists.
  */
 
+#include <sys/resource.h>
+
 #include <atf-c.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <vm/vm_extmap.h>
+#include <vm/vm_pageq.h>
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
@@ -230,6 +234,30 @@ ATF_TC_BODY(many_spans, tc)
 	audit_ok(NULL);
 }
 
+/* The same with gaps of all widths: the narrowest are bridged. */
+ATF_TC_WITHOUT_HEAD(many_spans_random);
+ATF_TC_BODY(many_spans_random, tc)
+{
+	struct vm_memrange map[VM_EXTMAP_SPANS + 20];
+	struct vm_audit va;
+	unsigned i, round;
+	struct rng r;
+	paddr_t at;
+
+	rng_init(&r, tc, 2);
+	for (round = 0; round < 50; round++) {
+		at = 0;
+		for (i = 0; i < NITEMS(map); i++) {
+			map[i] = (struct vm_memrange){ at, 16 * MiB };
+			at += 16 * MiB + rng_size(&r, 16) * CHUNK;
+		}
+		vm_start(map, NITEMS(map));
+		audit_ok(&va);
+		ATF_REQUIRE_EQ(va.va_frames, NITEMS(map) * 16 * MiB / PAGE);
+		ATF_REQUIRE_EQ(vm_map.xm_nspans, VM_EXTMAP_SPANS);
+	}
+}
+
 ATF_TC_WITHOUT_HEAD(many_spans_with_taken);
 ATF_TC_BODY(many_spans_with_taken, tc)
 {
@@ -349,6 +377,120 @@ ATF_TC_BODY(plug, tc)
 	ATF_REQUIRE_EQ(run_alloc(&req), 4 * GiB - MiB);
 	ATF_REQUIRE(vm_physseg_get(2, &seg));
 	audit_ok(NULL);
+}
+
+/* What touches at the end of a span is in another one; runs reach over. */
+ATF_TC_WITHOUT_HEAD(plug_next_span);
+ATF_TC_BODY(plug_next_span, tc)
+{
+	static const struct vm_memrange map = { 126 * MiB, 2 * MiB };
+	static const struct vm_memrange end = { 127 * MiB, MiB };
+	static paddr_t pa[2000];
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(MiB);
+	struct vm_audit before, after;
+	unsigned i, k, n, round;
+	struct rng r;
+
+	rng_init(&r, tc, 3);
+	/* The metadata elsewhere. */
+	vm_start_taken(&map, 1, &end, 1);
+	ATF_REQUIRE_EQ(vm_physseg_plug(128 * MiB, 2 * MiB), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(end.vmr_start, end.vmr_size), 0);
+	audit_ok(&before);
+	for (round = 0; round < 20; round++) {
+		for (n = 0; (pa[n] = vm_page_alloc(VM_PG_USERESERVE, 0)) !=
+		    VM_PADDR_NONE;)
+			n++;
+		ATF_REQUIRE_EQ(n, before.va_free);
+		audit_ok(NULL);
+		for (i = n; i > 0; i--) {
+			k = (unsigned)rng_below(&r, i);
+			ATF_REQUIRE_EQ(vm_page_free(pa[k]), 0);
+			pa[k] = pa[i - 1];
+		}
+		audit_ok(NULL);
+	}
+	vm_pageq_flush();
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+	req.vpr_low = 127 * MiB + MiB / 2;
+	req.vpr_high = req.vpr_low + MiB;
+	ATF_REQUIRE_EQ(run_alloc(&req), req.vpr_low);
+	ATF_REQUIRE_EQ(vm_pglist_free(req.vpr_low, MiB), 0);
+}
+
+/*
+ * Memory that the kernel has no address for, which a limit on this process
+ * makes so: the views that are there already stay.
+ */
+static void
+no_more_views(void)
+{
+	unsigned long pages = 0;
+	struct rlimit lim;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	ATF_REQUIRE(f != NULL);
+	ATF_REQUIRE_EQ(fscanf(f, "%lu", &pages), 1);
+	fclose(f);
+	lim.rlim_cur = lim.rlim_max = pages * PAGE + 512 * MiB;
+	ATF_REQUIRE_EQ(setrlimit(RLIMIT_AS, &lim), 0);
+	ATF_REQUIRE(vm_md_phystov(5 * TiB, PAGE) == NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(no_address);
+ATF_TC_BODY(no_address, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ 64 * MiB, 8 * MiB }, { 8 * GiB, 8 * MiB }
+	};
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(4 * PAGE);
+	struct vm_audit before, after;
+	paddr_t pa;
+
+	(void)tc;
+	/* The metadata in the lower part, and nothing yet in the upper. */
+	vm_start_taken(map, NITEMS(map), &map[1], 1);
+	ATF_REQUIRE_EQ(vm_pglist_free(8 * GiB, 8 * MiB), 0);
+	audit_ok(&before);
+	no_more_views();
+	/* No zeros from there, and nothing is lost. */
+	ATF_REQUIRE_EQ(vm_page_alloc(VM_PG_ZERO, 0), VM_PADDR_NONE);
+	req.vpr_flags = VM_PG_ZERO;
+	req.vpr_low = 8 * GiB;
+	ATF_REQUIRE_EQ(run_error(&req), ENOMEM);
+	/* From where there is an address they come. */
+	req.vpr_low = 0;
+	req.vpr_high = 8 * GiB;
+	ATF_REQUIRE_EQ(vm_pglist_free(run_alloc(&req), 0), 0);
+	req.vpr_low = 8 * GiB;
+	req.vpr_high = VM_PADDR_MAX;
+	/* Memory without contents is memory like any other. */
+	req.vpr_flags = 0;
+	pa = run_alloc(&req);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	vm_pageq_flush();
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
+}
+
+/* Metadata that cannot be reached is given back. */
+ATF_TC_WITHOUT_HEAD(plug_no_address);
+ATF_TC_BODY(plug_no_address, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ 64 * MiB, 8 * MiB }, { 8 * GiB, 8 * MiB }
+	};
+	struct vm_audit before, after;
+
+	(void)tc;
+	vm_start_taken(map, NITEMS(map), &map[1], 1);
+	ATF_REQUIRE_EQ(vm_pglist_free(8 * GiB, 8 * MiB), 0);
+	audit_ok(&before);
+	no_more_views();
+	ATF_REQUIRE_EQ(vm_physseg_plug(16 * GiB, MiB), ENOMEM);
+	audit_ok(&after);
+	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
 }
 
 /* A list that was empty, above all others: pages come from there now. */
@@ -625,10 +767,14 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, metadata_least);
 	ATF_TP_ADD_TC(tp, load_errors);
 	ATF_TP_ADD_TC(tp, many_spans);
+	ATF_TP_ADD_TC(tp, many_spans_random);
 	ATF_TP_ADD_TC(tp, many_spans_with_taken);
 	ATF_TP_ADD_TC(tp, far_apart);
 	ATF_TP_ADD_TC(tp, load_random);
 	ATF_TP_ADD_TC(tp, plug);
+	ATF_TP_ADD_TC(tp, plug_next_span);
+	ATF_TP_ADD_TC(tp, no_address);
+	ATF_TP_ADD_TC(tp, plug_no_address);
 	ATF_TP_ADD_TC(tp, plug_new_top);
 	ATF_TP_ADD_TC(tp, plug_errors);
 	ATF_TP_ADD_TC(tp, plug_full);
