@@ -481,6 +481,7 @@ sum_disk(bus_dmamap_t map, const void *kva)
 
 /*
  * Make a buffer's memory known to the kernel and to the device, and use it.
+ * => 0: it stays known to them.
  */
 static int
 use_buffer(bus_dma_segment_t *seg, int nsegs)
@@ -505,13 +506,16 @@ use_buffer(bus_dma_segment_t *seg, int nsegs)
 	    BUS_DMA_NOWAIT)) != 0)
 		printf(FDC_NAME ": buffer does not load: %s\n",
 		    errno_name(error));
-	else
-		error = sum_disk(map, kva);
+	else if ((error = sum_disk(map, kva)) == 0)
+		return (0);
 	bus_dmamap_destroy(fdc_tag, map);
 	bus_dmamem_unmap(fdc_tag, kva, BUF_SIZE);
 	return (error);
 }
 
+/*
+ * What worked keeps its buffer, as a driver at work does.
+ */
 static int
 fdc_job(void)
 {
@@ -527,8 +531,8 @@ fdc_job(void)
 		    I8237_BOUNDARY);
 		return (error);
 	}
-	error = use_buffer(&seg, nsegs);
-	bus_dmamem_free(fdc_tag, &seg, nsegs);
+	if ((error = use_buffer(&seg, nsegs)) != 0)
+		bus_dmamem_free(fdc_tag, &seg, nsegs);
 	return (error);
 }
 

@@ -335,10 +335,13 @@ print_success(const struct buffer *bufs, unsigned bytes)
 	    bytes, line);
 }
 
+/*
+ * What worked keeps its buffers, as a driver at work does.
+ */
 static int
 edu_job(void)
 {
-	struct buffer bufs[NBUF], safe;
+	static struct buffer bufs[NBUF], safe;
 	unsigned bytes = 0, n = 0;
 	int error;
 
@@ -348,8 +351,10 @@ edu_job(void)
 		n++;
 	if (error == 0)
 		error = make_trips(bufs, &safe, &bytes);
-	if (error == 0)
+	if (error == 0) {
 		print_success(bufs, bytes);
+		return (0);
+	}
 	while (n > 0)
 		buffer_put(&bufs[--n]);
 	buffer_put(&safe);

@@ -64,6 +64,11 @@ agree_run()
 	    objects/run/live.txt
 	atf_check -o inline:"audit: $audit\n" grep '^audit: ' \
 	    objects/run/core.txt
+	# The drivers' buffers are seen, with their owners.
+	for owner in fdc0 edu0; do
+		atf_check -o ignore grep -E " allocated +$owner\$" \
+		    objects/run/live.txt
+	done
 }
 
 runs one_cpu "The same on one CPU and other memory"
