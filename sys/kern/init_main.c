@@ -96,7 +96,9 @@ memory_start(void)
 }
 
 /*
- * device_try: => 0; ENXIO: no device; ENODEV: nothing to use it with.
+ * device_try: => 0; ENXIO: no device; ENODEV: nothing to use it with.  Only
+ * its attach function can tell that there is no device, and only its job that
+ * there is nothing to use it with.
  */
 static int
 device_try(const struct device_driver *d)
@@ -109,7 +111,8 @@ device_try(const struct device_driver *d)
 			printf("%s0: not present\n", d->dd_name);
 		return (error == ENODEV ? EIO : error);
 	}
-	return (d->dd_job());
+	error = d->dd_job();
+	return (error == ENXIO ? EIO : error);
 }
 
 static void
@@ -184,7 +187,8 @@ kernel_main(void)
 	checkpoint("end");
 
 	if (failures > 0)
-		printf("extant: %d failures\n", failures);
+		printf("extant: %d failure%s\n", failures,
+		    failures == 1 ? "" : "s");
 	if (option_number(OPT_EXIT) != 0)
 		kernel_exit(failures > 0 ? 1 : 0);
 	printf("extant: ready\n");
