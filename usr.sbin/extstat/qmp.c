@@ -402,6 +402,7 @@ must(struct qmp *q, const char *name, json_t *args, int fd)
 static void
 connect_socket(struct qmp *q, const char *path)
 {
+	struct timespec ts = { .tv_nsec = (long)POLL_TIME };
 	struct sockaddr_un sun;
 
 	memset(&sun, 0, sizeof(sun));
@@ -414,8 +415,17 @@ connect_socket(struct qmp *q, const char *path)
 	    0);
 	if (q->q_fd == -1)
 		err(1, "socket");
-	if (connect(q->q_fd, (struct sockaddr *)&sun, sizeof(sun)) == -1)
-		fail(q, "%s", strerror(errno));
+	/* QEMU takes one client at a time, and few may wait. */
+	q->q_deadline = now() + GREETING_TIME;
+	while (connect(q->q_fd, (struct sockaddr *)&sun, sizeof(sun)) == -1) {
+		if (errno != EAGAIN && errno != EINTR)
+			fail(q, "%s", strerror(errno));
+		if (now() >= q->q_deadline)
+			fail(q, "other clients hold the socket");
+		(void)ppoll(NULL, 0, &ts, &q->q_mask);
+		if (caught != 0)
+			die_of_signal(q);
+	}
 }
 
 static void
