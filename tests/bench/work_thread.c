@@ -164,6 +164,7 @@ work_threads(void)
 #define	BUSY_BURST	64
 #define	PHASE_NSEC	100000000	/* of requests that count */
 #define	PHASE_MAX_NSEC	2000000000	/* and of all of them */
+#define	PHASE_GIVE_UP_NSEC 30000000000
 #define	PACE_NSEC	10000
 #define	RESTING_NSEC	5000		/* without a sign: rests */
 #define	CONTENDED	400000		/* samples at most */
@@ -185,6 +186,7 @@ static struct {
 
 struct busy {
 	_Atomic uint64_t b_signs __attribute__((aligned(VM_CACHE_LINE)));
+	_Atomic uint64_t b_rounds;	/* that count */
 	pthread_t	b_thread __attribute__((aligned(VM_CACHE_LINE)));
 	uint64_t	b_nsec[NPHASE];
 	uint64_t	b_pairs[NPHASE];
@@ -227,6 +229,8 @@ busy_main(void *arg)
 			continue;
 		b->b_pairs[phase] += n;
 		b->b_nsec[phase] += t;
+		atomic_fetch_add_explicit(&b->b_rounds, 1,
+		    memory_order_relaxed);
 	}
 	return (NULL);
 }
@@ -259,6 +263,45 @@ all_busy(const struct busy *b, unsigned n, uint64_t *seen, uint64_t *when,
 	return (all);
 }
 
+static void
+rounds_note(const struct busy *b, unsigned n, uint64_t *rounds)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++)
+		rounds[i] = atomic_load_explicit(&b[i].b_rounds,
+		    memory_order_relaxed);
+}
+
+/*
+ * Has each of them done something that counts since then?  The first round
+ * may belong to the phase before.
+ */
+static bool
+rounds_done(const struct busy *b, unsigned n, const uint64_t *rounds)
+{
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		if (atomic_load_explicit(&b[i].b_rounds,
+		    memory_order_relaxed) - rounds[i] < 2)
+			return (false);
+	}
+	return (true);
+}
+
+/* Is a phase over?  counted: ns that count; spent: all of them. */
+static bool
+phase_over(uint64_t counted, uint64_t spent, bool anything)
+{
+	uint64_t part = opt.o_quick ? 5 : 1;
+
+	if (spent >= PHASE_GIVE_UP_NSEC)
+		errx(1, "contended: the machine is too busy to measure");
+	return (anything && (counted >= PHASE_NSEC / part ||
+	    spent >= PHASE_MAX_NSEC / part));
+}
+
 /* Requests for the length of a phase, pace ns apart (0: back to back). */
 static void
 phase_requests(const struct request *rq, uint64_t pace, const struct busy *b,
@@ -267,14 +310,16 @@ phase_requests(const struct request *rq, uint64_t pace, const struct busy *b,
 	struct vm_pgreq req = request_make(rq);
 	uint64_t seen[MAXTHREADS] = { 0 }, when[MAXTHREADS] = { 0 };
 	uint64_t start, due, now, last, counted = 0, t0, t1;
-	uint64_t part = opt.o_quick ? 5 : 1;
+	uint64_t rounds[MAXTHREADS];
 	struct answer an;
 	int error;
 
+	rounds_note(b, nbusy, rounds);
 	start = due = last = clock_nsec(CLOCK_MONOTONIC);
-	while (counted < PHASE_NSEC / part) {
+	for (;;) {
 		now = clock_nsec(CLOCK_MONOTONIC);
-		if (now - start >= PHASE_MAX_NSEC / part)
+		if (phase_over(counted, now - start, s->s_n != 0 &&
+		    rounds_done(b, nbusy, rounds)))
 			break;
 		if (now < due)
 			continue;
@@ -299,11 +344,16 @@ phase_requests(const struct request *rq, uint64_t pace, const struct busy *b,
 }
 
 static void
-phase_sleep(void)
+phase_sleep(const struct busy *b, unsigned nbusy)
 {
-	struct timespec ts = { 0, PHASE_NSEC };
+	uint64_t start = clock_nsec(CLOCK_MONOTONIC), spent;
+	uint64_t rounds[MAXTHREADS];
 
-	nanosleep(&ts, NULL);
+	rounds_note(b, nbusy, rounds);
+	do {
+		usleep(10000);
+		spent = clock_nsec(CLOCK_MONOTONIC) - start;
+	} while (!phase_over(spent, spent, rounds_done(b, nbusy, rounds)));
 }
 
 static double
@@ -341,7 +391,7 @@ contended(const struct request *rq, unsigned nbusy)
 		thread_start(&b[i].b_thread, busy_main, &b[i]);
 	usleep(10000);
 	phase_set(PHASE_ALONE);
-	phase_sleep();
+	phase_sleep(b, nbusy);
 	phase_set(PHASE_PACED);
 	phase_requests(rq, PACE_NSEC, b, nbusy, &paced, &failed);
 	phase_set(PHASE_FLAT_OUT);
