@@ -67,7 +67,7 @@ broken()
 	fi
 }
 
-# The whole suite has to do with less than a gigabyte here.
+# model_case NAME DESCRIPTION COMMANDS: half a gigabyte and ten seconds at most.
 model_case()
 {
 	name=$1 descr=$2 run=$3
@@ -85,7 +85,7 @@ model_case()
 	cases="$cases $name"
 }
 
-# A case for LONG=1: it takes minutes, or gigabytes.
+# The same for LONG=1: up to two gigabytes, and minutes.
 long_case()
 {
 
