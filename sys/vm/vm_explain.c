@@ -20,13 +20,6 @@
 #include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
-static uint64_t
-at_least_one(uint64_t n)
-{
-
-	return (n == 0 ? 1 : n);
-}
-
 /*
  * The longest run in [start, end), all free, that starts aligned and crosses
  * no multiple of boundary (0: none): from the first aligned frame, or from
@@ -183,7 +176,6 @@ vm_explain(struct vm_extmap *map, const struct vm_physseg *segs,
 	unsigned rsegs;
 
 	memset(out, 0, sizeof(*out));
-	er.er_align = at_least_one(er.er_align);
 	explain_extents(map, &er, 0, VM_FRAME_END, 0, out);
 	for (i = 0; i < nwin; i++)
 		explain_extents(map, &er, win[i].pw_low, win[i].pw_high,

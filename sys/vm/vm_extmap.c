@@ -834,6 +834,16 @@ vm_extmap_load(struct vm_extmap *map, struct vm_extspan *xs,
  * Does a request fit?
  */
 
+/* Would a run that starts there cross a multiple of the boundary? */
+static inline bool
+crosses_boundary(const struct vm_extreq *req, vm_frame_t start)
+{
+
+	return (req->er_boundary != 0 &&
+	    ((start ^ (start + req->er_npages - 1)) &
+	    ~(req->er_boundary - 1)) != 0);
+}
+
 static bool
 fit_first(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
     vm_frame_t *startp)
@@ -841,7 +851,7 @@ fit_first(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
 	vm_frame_t a = align_up(start, req->er_align);
 	uint64_t line = req->er_boundary, align;
 
-	if (line != 0 && ((a ^ (a + req->er_npages - 1)) & ~(line - 1)) != 0) {
+	if (crosses_boundary(req, a)) {
 		/* To the next line, and aligned there too. */
 		align = line > req->er_align ? line : req->er_align;
 		a = align_up(a, align);
@@ -860,7 +870,7 @@ fit_last(const struct vm_extreq *req, vm_frame_t start, vm_frame_t end,
 	if (end - start < n)
 		return (false);
 	a = align_down(end - n, req->er_align);
-	if (line != 0 && ((a ^ (a + n - 1)) & ~(line - 1)) != 0) {
+	if (crosses_boundary(req, a)) {
 		/* Back until it ends at the line it crossed. */
 		a = align_down(align_down(a + n - 1, line) - n, req->er_align);
 	}
@@ -1334,15 +1344,6 @@ small_starts(const struct vm_extreq *req, vm_frame_t first, uint64_t isfree)
 	if (req->er_align < VM_EXTWORD_FRAMES)
 		return ((uint32_t)isfree & aligned[log2_floor(req->er_align)]);
 	return ((first & (req->er_align - 1)) == 0 ? isfree & 1 : 0);
-}
-
-static bool
-crosses_boundary(const struct vm_extreq *req, vm_frame_t start)
-{
-
-	return (req->er_boundary != 0 &&
-	    ((start ^ (start + req->er_npages - 1)) &
-	    ~(req->er_boundary - 1)) != 0);
 }
 
 /* In word w of a span, and the beginning of the next. */
