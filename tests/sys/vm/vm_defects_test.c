@@ -78,6 +78,13 @@ ATF_TC_BODY(alignment_of_kernel_address, tc)
 	(void)tc;
 	usermode_physmem_release();
 	va = (uintptr_t)usermode_physmem_back(odd.vmr_start, odd.vmr_size);
+	/* One time in sixteen it is not: a page more moves the next view. */
+	for (i = 1; i < 16 && (va - odd.vmr_start) % (64 * KiB) == 0; i++) {
+		usermode_physmem_release();
+		(void)usermode_physmem_back(0, i * PAGE);
+		va = (uintptr_t)usermode_physmem_back(odd.vmr_start,
+		    odd.vmr_size);
+	}
 	ATF_REQUIRE(va != 0);
 	ATF_REQUIRE((va - odd.vmr_start) % (64 * KiB) != 0);
 	ATF_REQUIRE_EQ(vm_physmem_load(&odd, 1, NULL, 0), 0);
