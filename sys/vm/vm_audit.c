@@ -218,9 +218,9 @@ audit_lists(const struct vm_physseg *segs, unsigned nsegs,
 static uint64_t met[MET_BITS / 64];
 
 static bool
-met_before(uint32_t entry)
+met_before(vm_frame_t frame)
 {
-	uint32_t h = (entry ^ entry >> 16) % MET_BITS;
+	uint32_t h = (uint32_t)(frame ^ frame >> 16) % MET_BITS;
 	bool before = (met[h / 64] >> h % 64 & 1) != 0;
 
 	met[h / 64] |= (uint64_t)1 << h % 64;
@@ -229,7 +229,7 @@ met_before(uint32_t entry)
 
 /* Does an entry before (cpu, i) of the queues of a list name the frame? */
 static bool
-entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
+entry_repeats(unsigned list, unsigned cpu, uint32_t i, vm_frame_t frame)
 {
 	const struct vm_pageq *q;
 	uint32_t k, count;
@@ -239,8 +239,7 @@ entry_repeats(unsigned list, unsigned cpu, uint32_t i, uint32_t entry)
 		q = &vm_cpuqs[c].cq_queue[list];
 		count = c == cpu ? i : vm_pageq_entries(q);
 		for (k = 0; k < count; k++) {
-			if (atomic_load_explicit(&q->pq_entry[k],
-			    memory_order_relaxed) == entry)
+			if (vm_pageq_frame(q, k) == frame)
 				return (true);
 		}
 	}
@@ -255,8 +254,7 @@ static bool
 entry_misplaced(unsigned list, const struct vm_physseg *seg)
 {
 
-	return (seg != NULL && vm_pageq_of(&vm_cpuqs[0], seg->vs_list) !=
-	    &vm_cpuqs[0].cq_queue[list]);
+	return (seg != NULL && seg->vs_list != list);
 }
 
 static uint64_t
@@ -264,17 +262,14 @@ queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
 {
 	const struct vm_pageq *q = &vm_cpuqs[cpu].cq_queue[list];
 	const struct vm_physseg *seg;
-	uint32_t i, entry, n;
+	uint32_t i, n = vm_pageq_count(q);
 	vm_frame_t frame;
 	uint64_t held = 0;
 
-	n = atomic_load_explicit(&q->pq_count, memory_order_acquire);
 	if (n > VM_PAGEQ_SIZE)
 		audit_fail_count(va, "queue longer than its room", n);
 	for (i = 0; i < vm_pageq_entries(q); i++) {
-		entry = atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed);
-		frame = q->pq_base + entry;
+		frame = vm_pageq_frame(q, i);
 		seg = vm_physseg_find(frame);
 		if (entry_misplaced(list, seg)) {
 			if (i < n)
@@ -282,8 +277,8 @@ queued_in(unsigned list, unsigned cpu, struct vm_audit *va)
 				    "another list", frame);
 		} else if (seg != NULL &&
 		    vm_extmap_state(&vm_map, frame) == VM_FRAME_HELD &&
-		    (!met_before(entry) ||
-		    !entry_repeats(list, cpu, i, entry)))
+		    (!met_before(frame) ||
+		    !entry_repeats(list, cpu, i, frame)))
 			held++;
 	}
 	return (held);
@@ -296,7 +291,7 @@ queued_frames(struct vm_audit *va)
 	unsigned cpu, list;
 	uint64_t n = 0;
 
-	for (list = 0; list < VM_PAGEQ_LISTS; list++) {
+	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
 		memset(met, 0, sizeof(met));
 		for (cpu = 0; cpu < VM_MAXCPU; cpu++)
 			n += queued_in(list, cpu, va);

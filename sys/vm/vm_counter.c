@@ -9,8 +9,7 @@
  */
 
 #include <vm/vm_counter_var.h>
-
-struct vm_counterset vm_counters[VM_COUNTERSETS];
+#include <vm/vm_pageq.h>
 
 struct vm_export_name vm_counter_names[VM_NCOUNTER] = {
 	[VM_COUNT_ALLOC] = { "alloc" },
@@ -31,14 +30,31 @@ struct vm_export_name vm_counter_names[VM_NCOUNTER] = {
 	[VM_COUNT_BAD_MSGSIZE] = { "bad EMSGSIZE" },
 };
 
+void
+vm_counter_add(uint32_t cpu, enum vm_counter c, uint64_t n)
+{
+	_Atomic uint64_t *p;
+
+	if (cpu == VM_NOCPU) {
+		p = &vm_cpuqs[VM_MAXCPU].cq_counters.cs_count[c];
+		atomic_fetch_add_explicit(p, n, memory_order_release);
+		return;
+	}
+	p = &vm_cpuqs[cpu].cq_counters.cs_count[c];
+	atomic_store_explicit(p,
+	    atomic_load_explicit(p, memory_order_relaxed) + n,
+	    memory_order_release);
+}
+
 uint64_t
 vm_counter_sum(enum vm_counter c)
 {
 	uint64_t sum = 0;
 	unsigned i;
 
-	for (i = 0; i < VM_COUNTERSETS; i++)
-		sum += atomic_load_explicit(&vm_counters[i].cs_count[c],
+	for (i = 0; i < VM_CPUQS; i++)
+		sum += atomic_load_explicit(
+		    &vm_cpuqs[i].cq_counters.cs_count[c],
 		    memory_order_relaxed);
 	return (sum);
 }
@@ -55,9 +71,10 @@ vm_counter_reset(void)
 {
 	unsigned i, c;
 
-	for (i = 0; i < VM_COUNTERSETS; i++) {
+	for (i = 0; i < VM_CPUQS; i++) {
 		for (c = 0; c < VM_NCOUNTER; c++)
-			atomic_store_explicit(&vm_counters[i].cs_count[c], 0,
+			atomic_store_explicit(
+			    &vm_cpuqs[i].cq_counters.cs_count[c], 0,
 			    memory_order_relaxed);
 	}
 }

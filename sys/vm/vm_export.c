@@ -18,6 +18,7 @@
 #include <vm/vm_extmap.h>
 #include <vm/vm_owner.h>
 #include <vm/vm_owner_var.h>
+#include <vm/vm_pageq.h>
 #include <vm/vm_physseg_var.h>
 #include <vm/vm_sync.h>
 
@@ -105,6 +106,6 @@ vm_export_update(void)
 	    sizeof(struct vm_export_name));
 	array_set(&vm_export.ve_counter_names, vm_counter_names, VM_NCOUNTER,
 	    sizeof(struct vm_export_name));
-	array_set(&vm_export.ve_counters, vm_counters, VM_COUNTERSETS,
-	    sizeof(struct vm_counterset));
+	array_set(&vm_export.ve_counters, &vm_cpuqs[0].cq_counters, VM_CPUQS,
+	    sizeof(vm_cpuqs[0]));
 }

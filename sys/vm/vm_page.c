@@ -23,18 +23,18 @@
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
-#define	WORD_SHIFT	5
 #define	WORD_LAST	(VM_EXTWORD_FRAMES - 1)
 
 #define	likely(e)	__builtin_expect((e), 1)
 #define	unlikely(e)	__builtin_expect((e), 0)
 
-static inline vm_extword_t *
-place_word(const struct vm_pageplace *pp, vm_frame_t frame)
-{
-
-	return (&pp->pp_word[(frame - pp->pp_first) >> WORD_SHIFT]);
-}
+/*
+ * A port may have the number of a CPU at hand only if it was asked before:
+ * otherwise this says a number that is none, and the long way asks.
+ */
+#ifndef vm_md_curcpu_known
+#define	vm_md_curcpu_known()	vm_md_curcpu()
+#endif
 
 /* A page that the kernel can reach, zeroed; the reserve stays what it is. */
 static paddr_t
@@ -70,9 +70,9 @@ page_zero(paddr_t pa)
 }
 
 static __attribute__((noinline)) paddr_t
-page_alloc_slow(vm_md_intr_t s, uint32_t cpu, unsigned flags,
-    vm_owner_t owner)
+page_alloc_slow(vm_md_intr_t s, unsigned flags, vm_owner_t owner)
 {
+	uint32_t cpu = vm_md_curcpu();
 	vm_frame_t frame = vm_sync_page(cpu, flags, owner);
 
 	if (frame == VM_FRAME_NONE) {
@@ -93,66 +93,46 @@ paddr_t
 vm_page_alloc(unsigned flags, vm_owner_t owner)
 {
 	vm_md_intr_t s = vm_md_intr_disable();
-	uint32_t cpu = vm_md_curcpu(), n;
-	const struct vm_pageplace *pp;
-	vm_frame_t frame;
+	uint32_t cpu = vm_md_curcpu_known(), head, number;
+	struct vm_cpuq *cq;
 	struct vm_pageq *q;
 
-	if (unlikely(cpu == VM_NOCPU ||
+	if (unlikely(cpu >= VM_MAXCPU ||
 	    (flags & (VM_PG_ZERO | VM_PG_FRESH)) != 0))
-		return (page_alloc_slow(s, cpu, flags, owner));
-	q = atomic_load_explicit(&vm_cpuqs[cpu].cq_top, memory_order_relaxed);
-	if (unlikely(q == NULL))
-		return (page_alloc_slow(s, cpu, flags, owner));
-	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed) - 1;
-	if (unlikely(n == UINT32_MAX || vm_pageq_withheld(q)))
-		return (page_alloc_slow(s, cpu, flags, owner));
-	frame = q->pq_base + atomic_load_explicit(&q->pq_entry[n],
+		return (page_alloc_slow(s, flags, owner));
+	cq = &vm_cpuqs[cpu];
+	q = atomic_load_explicit(&cq->cq_top, memory_order_relaxed);
+	head = atomic_load_explicit(&q->pq_head, memory_order_relaxed);
+	if (unlikely(head == atomic_load_explicit(&q->pq_tail,
+	    memory_order_relaxed) || vm_pageq_withheld(q)))
+		return (page_alloc_slow(s, flags, owner));
+	number = atomic_load_explicit(&q->pq_entry[vm_pageq_slot(--head)],
 	    memory_order_relaxed);
-	pp = &q->pq_place;
-	if (unlikely(frame - pp->pp_start >= pp->pp_nframes ||
-	    !vm_sync_own(place_word(pp, frame), (unsigned)(frame & WORD_LAST))))
-		return (page_alloc_slow(s, cpu, flags, owner));
-	atomic_store_explicit(&q->pq_count, n, memory_order_relaxed);
-	vm_sync_tag(pp, frame, owner);
-	vm_counter_add(cpu, VM_COUNT_ALLOC, 1);
+	if (unlikely(!vm_pageplace_has(&q->pq_place, number) ||
+	    !vm_sync_own(vm_pageplace_word(&q->pq_place, number),
+	    number & WORD_LAST)))
+		return (page_alloc_slow(s, flags, owner));
+	atomic_store_explicit(&q->pq_head, head, memory_order_relaxed);
+	vm_sync_tag(&q->pq_place, number, owner);
+	vm_counter_bump(&cq->cq_counters, VM_COUNT_ALLOC);
 	vm_md_intr_restore(s);
-	return (vm_ptoa(frame));
+	return (vm_ptoa(q->pq_base + number));
 }
-
-/*
- * The queue that takes a frame, or NULL: it is in the ISA list, which comes
- * first, or nowhere; the place says that.
- */
-static inline struct vm_pageq *
-frame_queue(struct vm_cpuq *cq, vm_frame_t frame)
-{
-
-	if (frame < vm_freelist_limit(VM_FREELIST_ISA))
-		return (NULL);
-	return (&cq->cq_queue[
-	    (frame >= vm_freelist_limit(VM_FREELIST_DMA31) ? 1 : 0) +
-	    (frame >= vm_freelist_limit(VM_FREELIST_DMA32) ? 1 : 0)]);
-}
-
-_Static_assert(VM_FREELIST_ISA == 0 && VM_FREELIST_DMA31 == 1 &&
-    VM_FREELIST_DMA32 == 2 && VM_FREELIST_DEFAULT == VM_NFREELIST - 1,
-    "frame_queue() counts limits");
 
 /*
  * If the queue is full, room is made for those that come; this one goes the
  * long way.
  */
 static __attribute__((noinline)) int
-page_free_slow(vm_md_intr_t s, uint32_t cpu, paddr_t pa, const void *caller)
+page_free_slow(vm_md_intr_t s, paddr_t pa, const void *caller)
 {
+	uint32_t cpu = vm_md_curcpu();
 	struct vm_pageq *q = NULL;
 	int error = EINVAL;
 
 	if (cpu != VM_NOCPU)
-		q = frame_queue(&vm_cpuqs[cpu], vm_atop(pa));
-	if (q != NULL && atomic_load_explicit(&q->pq_count,
-	    memory_order_relaxed) == VM_PAGEQ_SIZE)
+		q = vm_pageq_of(&vm_cpuqs[cpu], vm_freelist_of(vm_atop(pa)));
+	if (q != NULL && vm_pageq_count(q) == VM_PAGEQ_SIZE)
 		vm_sync_spill(cpu, q, VM_PAGEQ_BATCH);
 	if ((pa & (VM_PAGE_SIZE - 1)) == 0)
 		error = vm_sync_unpage(cpu, vm_atop(pa));
@@ -166,40 +146,32 @@ int
 vm_page_free(paddr_t pa)
 {
 	vm_md_intr_t s = vm_md_intr_disable();
-	uint32_t cpu = vm_md_curcpu(), n;
-	const struct vm_pageplace *pp;
+	uint32_t cpu = vm_md_curcpu_known(), head, number;
 	vm_frame_t frame = vm_atop(pa);
+	struct vm_cpuq *cq;
 	struct vm_pageq *q;
 
-	if (unlikely(cpu == VM_NOCPU || (pa & (VM_PAGE_SIZE - 1)) != 0 ||
+	if (unlikely(cpu >= VM_MAXCPU ||
+	    ((uint32_t)pa & (uint32_t)(VM_PAGE_SIZE - 1)) != 0 ||
 	    (frame & WORD_LAST) == WORD_LAST))
-		return (page_free_slow(s, cpu, pa,
-		    __builtin_return_address(0)));
-	q = frame_queue(&vm_cpuqs[cpu], frame);
-	if (unlikely(q == NULL))
-		return (page_free_slow(s, cpu, pa,
-		    __builtin_return_address(0)));
-	pp = &q->pq_place;
-	n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
-	if (unlikely(frame - pp->pp_start >= pp->pp_nframes ||
-	    n == VM_PAGEQ_SIZE || pp->pp_epoch !=
+		return (page_free_slow(s, pa, __builtin_return_address(0)));
+	cq = &vm_cpuqs[cpu];
+	q = &cq->cq_queue[vm_freelist_of(frame)];
+	head = atomic_load_explicit(&q->pq_head, memory_order_relaxed);
+	if (unlikely(!vm_pageplace_has(&q->pq_place, frame - q->pq_base) ||
+	    head - atomic_load_explicit(&q->pq_tail, memory_order_relaxed) ==
+	    VM_PAGEQ_SIZE || q->pq_place.pp_epoch !=
 	    atomic_load_explicit(&vm_sync_epoch, memory_order_relaxed)))
-		return (page_free_slow(s, cpu, pa,
-		    __builtin_return_address(0)));
+		return (page_free_slow(s, pa, __builtin_return_address(0)));
+	number = (uint32_t)(frame - q->pq_base);
 	/* The entry comes first: a held frame is on a queue at any moment. */
-	atomic_store_explicit(&q->pq_entry[n],
-	    (uint32_t)(frame - q->pq_base), memory_order_relaxed);
-	if (unlikely(!vm_sync_disown(place_word(pp, frame),
-	    (unsigned)(frame & WORD_LAST))))
-		return (page_free_slow(s, cpu, pa,
-		    __builtin_return_address(0)));
-	atomic_store_explicit(&q->pq_count, n + 1, memory_order_release);
-	/* Pages of a higher list go first again. */
-	if (unlikely(q > atomic_load_explicit(&vm_cpuqs[cpu].cq_top,
-	    memory_order_relaxed)))
-		atomic_store_explicit(&vm_cpuqs[cpu].cq_top, q,
-		    memory_order_relaxed);
-	vm_counter_add(cpu, VM_COUNT_FREE, 1);
+	atomic_store_explicit(&q->pq_entry[vm_pageq_slot(head)], number,
+	    memory_order_relaxed);
+	if (unlikely(!vm_sync_disown(vm_pageplace_word(&q->pq_place, number),
+	    number & WORD_LAST)))
+		return (page_free_slow(s, pa, __builtin_return_address(0)));
+	vm_sync_pushed(cq, q, head);
+	vm_counter_bump(&cq->cq_counters, VM_COUNT_FREE);
 	vm_md_intr_restore(s);
 	return (0);
 }

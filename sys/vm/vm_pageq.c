@@ -12,7 +12,11 @@
 #include <vm/vm_pageq.h>
 #include <vm/vm_sync.h>
 
-struct vm_cpuq vm_cpuqs[VM_MAXCPU];
+struct vm_cpuq vm_cpuqs[VM_CPUQS];
+
+/* Apart from the rest, whose size then is next to that of a power of two. */
+static _Atomic uint32_t entries[VM_MAXCPU][VM_PAGEQ_LISTS][VM_PAGEQ_SIZE]
+    __attribute__((aligned(VM_CACHE_LINE)));
 
 static void
 cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
@@ -21,17 +25,17 @@ cpuq_reset(struct vm_cpuq *cq, const vm_frame_t base[VM_NFREELIST],
 	struct vm_pageq *q;
 	unsigned list;
 
-	atomic_store_explicit(&cq->cq_top, vm_pageq_of(cq, top),
+	atomic_store_explicit(&cq->cq_top, &cq->cq_queue[top],
 	    memory_order_relaxed);
-	for (list = 0; list < VM_NFREELIST; list++) {
+	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
 		cq->cq_hint[list] = 0;
-		q = vm_pageq_of(cq, (enum vm_freelist)list);
-		if (q == NULL)
-			continue;
+		q = &cq->cq_queue[list];
 		memset(&q->pq_place, 0, sizeof(q->pq_place));
 		q->pq_base = base[list];
+		q->pq_entry = entries[cq - vm_cpuqs][list - VM_PAGEQ_FIRST];
 		q->pq_nfree = &nfree[list];
-		atomic_store_explicit(&q->pq_count, 0, memory_order_relaxed);
+		atomic_store_explicit(&q->pq_head, 0, memory_order_relaxed);
+		atomic_store_explicit(&q->pq_tail, 0, memory_order_relaxed);
 	}
 }
 
@@ -52,7 +56,7 @@ vm_pageq_top(enum vm_freelist top)
 
 	for (cpu = 0; cpu < VM_MAXCPU; cpu++)
 		atomic_store_explicit(&vm_cpuqs[cpu].cq_top,
-		    vm_pageq_of(&vm_cpuqs[cpu], top), memory_order_relaxed);
+		    &vm_cpuqs[cpu].cq_queue[top], memory_order_relaxed);
 }
 
 void
@@ -60,16 +64,12 @@ vm_pageq_flush(void)
 {
 	vm_md_intr_t s = vm_md_intr_disable();
 	uint32_t cpu = vm_md_curcpu();
-	struct vm_pageq *q;
 	unsigned list;
 
 	if (cpu != VM_NOCPU) {
-		for (list = 0; list < VM_NFREELIST; list++) {
-			q = vm_pageq_of(&vm_cpuqs[cpu],
-			    (enum vm_freelist)list);
-			if (q != NULL)
-				vm_sync_spill(cpu, q, VM_PAGEQ_SIZE);
-		}
+		for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++)
+			vm_sync_spill(cpu, &vm_cpuqs[cpu].cq_queue[list],
+			    VM_PAGEQ_SIZE);
 	}
 	vm_md_intr_restore(s);
 }

@@ -43,13 +43,6 @@ static unsigned nsegs;
 _Static_assert((16ULL << 20) % ((uint64_t)VM_EXTBLOCK_FRAMES << PAGE_SHIFT) ==
     0, "free lists are cut at blocks of the map");
 
-const vm_frame_t vm_freelist_limits[VM_NFREELIST] = {
-	[VM_FREELIST_ISA] = (16ULL << 20) >> PAGE_SHIFT,
-	[VM_FREELIST_DMA31] = (2ULL << 30) >> PAGE_SHIFT,
-	[VM_FREELIST_DMA32] = (4ULL << 30) >> PAGE_SHIFT,
-	[VM_FREELIST_DEFAULT] = VM_FRAME_END,
-};
-
 const char *
 vm_freelist_name(enum vm_freelist list)
 {

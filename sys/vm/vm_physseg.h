@@ -104,24 +104,33 @@ bool	vm_physseg_managed(vm_frame_t start, vm_frame_t end);
  * vm_freelist_of: the free list of a frame; vm_freelist_limit: the first
  * frame above a list; vm_freelist_name: "isa", "dma31", "dma32", "default".
  */
-extern const vm_frame_t vm_freelist_limits[VM_NFREELIST];
-
 static inline vm_frame_t
 vm_freelist_limit(enum vm_freelist list)
 {
+	static const vm_frame_t limits[VM_NFREELIST] = {
+		[VM_FREELIST_ISA] = (16ULL << 20) >> PAGE_SHIFT,
+		[VM_FREELIST_DMA31] = (2ULL << 30) >> PAGE_SHIFT,
+		[VM_FREELIST_DMA32] = (4ULL << 30) >> PAGE_SHIFT,
+		[VM_FREELIST_DEFAULT] = VM_FRAME_END,
+	};
 
-	return (vm_freelist_limits[list]);
+	return (limits[list]);
 }
 
+/* No branches: the addresses of pages that are freed cannot be foreseen. */
 static inline enum vm_freelist
 vm_freelist_of(vm_frame_t frame)
 {
-	unsigned list = VM_NFREELIST - 1;
 
-	while (list > 0 && frame < vm_freelist_limits[list - 1])
-		list--;
-	return ((enum vm_freelist)list);
+	return ((enum vm_freelist)(
+	    (frame >= vm_freelist_limit(VM_FREELIST_ISA) ? 1 : 0) +
+	    (frame >= vm_freelist_limit(VM_FREELIST_DMA31) ? 1 : 0) +
+	    (frame >= vm_freelist_limit(VM_FREELIST_DMA32) ? 1 : 0)));
 }
+
+_Static_assert(VM_FREELIST_ISA == 0 && VM_FREELIST_DMA31 == 1 &&
+    VM_FREELIST_DMA32 == 2 && VM_FREELIST_DEFAULT == VM_NFREELIST - 1,
+    "vm_freelist_of() counts limits");
 
 const char	*vm_freelist_name(enum vm_freelist list);
 

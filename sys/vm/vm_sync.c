@@ -69,11 +69,36 @@ static _Atomic uint64_t list_reserve[VM_NFREELIST];
 /* What is known of a CPU's queues; guarded by the map's lock. */
 static struct {
 	uint64_t	cs_work;	/* its work when last looked at */
+	uint64_t	cs_pushed;	/* what it had pushed when last probed */
 	bool		cs_empty;	/* nothing was left then */
 } cpu_seen[VM_MAXCPU];
 
+/*
+ * Changes when memory becomes available in another way than by an entry that
+ * was not probed yet; guarded by the map's lock.
+ */
+static uint64_t avail_gen;
+
 /* CPUs that ever used a queue lie below this. */
 static _Atomic uint32_t cpu_limit;
+
+/* A run that needs held frames: where, and for how many frames. */
+struct held_search {
+	struct vm_extreq hs_req;
+	struct vm_pgwindow hs_win[VM_NFREELIST];
+	unsigned	hs_nwin;
+};
+
+/*
+ * The last look that found nothing.  No run that it could have found, or that
+ * contains one, is there unless one of the entries pushed since is part of it,
+ * or avail_gen has changed.
+ */
+static struct {
+	struct held_search ll_search;
+	uint64_t	ll_gen;
+	bool		ll_valid;
+} last_look;
 
 vm_md_intr_t
 vm_sync_lock(void)
@@ -172,11 +197,8 @@ queues_withhold(void)
 	unsigned cpu, list;
 
 	for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
-		for (list = 0; list < VM_NFREELIST; list++) {
-			q = vm_pageq_of(&vm_cpuqs[cpu],
-			    (enum vm_freelist)list);
-			if (q == NULL)
-				continue;
+		for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
+			q = &vm_cpuqs[cpu].cq_queue[list];
 			atomic_store_explicit(&q->pq_reserve,
 			    vm_sync_reserve((enum vm_freelist)list),
 			    memory_order_relaxed);
@@ -201,6 +223,7 @@ vm_sync_start(void)
 	queues_withhold();
 	vm_counter_reset();
 	memset(cpu_seen, 0, sizeof(cpu_seen));
+	last_look.ll_valid = false;
 	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
 }
 
@@ -211,6 +234,15 @@ vm_sync_relist(void)
 
 	vm_pageq_top(lists_measure(base));
 	queues_withhold();
+}
+
+/* Frames that nobody had for free came to the map.  Lock held. */
+static void
+frames_came(void)
+{
+
+	frames_freed = true;
+	avail_gen++;
 }
 
 /*
@@ -277,14 +309,6 @@ queue_to_map(vm_frame_t frame)
 	    (uint32_t)1 << (frame & WORD_LAST)) != 0);
 }
 
-static vm_frame_t
-queue_frame(const struct vm_pageq *q, uint32_t i)
-{
-
-	return (q->pq_base + atomic_load_explicit(&q->pq_entry[i],
-	    memory_order_relaxed));
-}
-
 /* How many entries ahead of its turn a frame's state is asked for. */
 #define	SPILL_AHEAD	8
 
@@ -300,40 +324,60 @@ entries_to_map(const struct vm_pageq *q, unsigned n)
 	uint32_t mask;
 
 	for (i = 0; i < n;) {
-		frame = queue_frame(q, i);
+		frame = vm_pageq_frame(q, i);
 		first = frame & ~(vm_frame_t)WORD_LAST;
 		mask = 0;
 		do {
 			mask |= (uint32_t)1 << (frame & WORD_LAST);
 			if (i + SPILL_AHEAD < n)
 				vm_extmap_prefetch(&vm_map,
-				    queue_frame(q, i + SPILL_AHEAD));
+				    vm_pageq_frame(q, i + SPILL_AHEAD));
 			if (++i == n)
 				break;
-			frame = queue_frame(q, i);
+			frame = vm_pageq_frame(q, i);
 		} while ((frame & ~(vm_frame_t)WORD_LAST) == first);
 		done += word_to_map(first, mask);
 	}
 	return (done);
 }
 
+/* The number of entries that a CPU has pushed so far. */
+static uint64_t
+cpu_pushed(uint32_t cpu)
+{
+	struct vm_counterset *cs = &vm_cpuqs[cpu].cq_counters;
+
+	return (atomic_load_explicit(&cs->cs_count[VM_COUNT_FREE],
+	    memory_order_acquire) +
+	    atomic_load_explicit(&cs->cs_count[VM_COUNT_REFILL],
+	    memory_order_acquire));
+}
+
+/*
+ * How many entries, those on top of each queue of a CPU, may have been pushed
+ * since the queues were last probed.  One may be counted that was not pushed
+ * yet, or the other way round.
+ */
+static uint64_t
+entries_new(uint32_t cpu)
+{
+
+	return (cpu_pushed(cpu) - cpu_seen[cpu].cs_pushed + 1);
+}
+
 void
 vm_sync_spill(uint32_t cpu, struct vm_pageq *q, unsigned n)
 {
 	vm_md_intr_t s = vm_sync_lock();
-	uint32_t count, i, entry, spilled;
+	uint32_t count = vm_pageq_count(q), spilled;
 
-	count = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
 	if (n > count)
 		n = count;
+	if (entries_new(cpu) > count - n)
+		avail_gen++;	/* some go that were never probed */
 	spilled = entries_to_map(q, n);
-	for (i = n; i < count; i++) {
-		entry = atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed);
-		atomic_store_explicit(&q->pq_entry[i - n], entry,
-		    memory_order_relaxed);
-	}
-	atomic_store_explicit(&q->pq_count, count - n, memory_order_relaxed);
+	atomic_store_explicit(&q->pq_tail, atomic_load_explicit(&q->pq_tail,
+	    memory_order_relaxed) + n, memory_order_relaxed);
 	vm_counter_add(cpu, VM_COUNT_SPILL, spilled);
 	vm_counter_add(cpu, VM_COUNT_STALE, n - spilled);
 	if (spilled != 0)
@@ -361,13 +405,9 @@ cpu_uses_queues(uint32_t cpu)
 static uint64_t
 cpu_work(uint32_t cpu)
 {
-	struct vm_counterset *cs = &vm_counters[cpu];
 
-	return (atomic_load_explicit(&cs->cs_count[VM_COUNT_FREE],
-	    memory_order_acquire) +
-	    atomic_load_explicit(&cs->cs_count[VM_COUNT_ALLOC],
-	    memory_order_acquire) +
-	    atomic_load_explicit(&cs->cs_count[VM_COUNT_REFILL],
+	return (cpu_pushed(cpu) + atomic_load_explicit(
+	    &vm_cpuqs[cpu].cq_counters.cs_count[VM_COUNT_ALLOC],
 	    memory_order_acquire));
 }
 
@@ -379,7 +419,7 @@ queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 	vm_frame_t frame;
 
 	for (i = 0; i < count; i++) {
-		frame = queue_frame(q, i);
+		frame = vm_pageq_frame(q, i);
 		if (frame >= low && frame < high)
 			n += queue_to_map(frame);
 	}
@@ -392,10 +432,12 @@ cpu_drain(uint32_t cpu, vm_frame_t low, vm_frame_t high)
 	uint64_t n = 0;
 	unsigned list;
 
-	for (list = 0; list < VM_PAGEQ_LISTS; list++)
+	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++)
 		n += queue_drain(&vm_cpuqs[cpu].cq_queue[list], low, high);
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_DRAIN, 1);
+	if (n != 0)
+		avail_gen++;
 	return (n);
 }
 
@@ -412,11 +454,14 @@ cpu_has_entries(uint32_t cpu)
 static void
 cpu_forget(uint32_t cpu)
 {
+	struct vm_pageq *q;
 	unsigned list;
 
-	for (list = 0; list < VM_PAGEQ_LISTS; list++)
-		atomic_store_explicit(&vm_cpuqs[cpu].cq_queue[list].pq_count,
-		    0, memory_order_relaxed);
+	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
+		q = &vm_cpuqs[cpu].cq_queue[list];
+		atomic_store_explicit(&q->pq_tail, atomic_load_explicit(
+		    &q->pq_head, memory_order_relaxed), memory_order_relaxed);
+	}
 }
 
 static bool
@@ -505,6 +550,7 @@ place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 	struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_extspan *xs = vm_extmap_span(&vm_map, frame);
 	vm_frame_t start = seg->vs_start, end = seg->vs_end;
+	uintptr_t first;
 
 	if (start < xs->xs_first)
 		start = xs->xs_first;
@@ -512,16 +558,41 @@ place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 		end = xs->xs_first + xs->xs_nframes;
 	if (start < q->pq_base)
 		start = q->pq_base;
-	if (!vm_pageq_takes(q, end - 1))
-		end = q->pq_base + UINT32_MAX + 1;
-	pp->pp_start = start;
-	pp->pp_nframes = end - start;
-	pp->pp_first = xs->xs_first;
-	pp->pp_word = xs->xs_word;
-	pp->pp_owner = xs->xs_owner;
+	if (!vm_pageq_takes(q, end))
+		end = q->pq_base + UINT32_MAX;
+	pp->pp_start = (uint32_t)(start - q->pq_base);
+	pp->pp_nframes = (uint32_t)(end - start);
+	first = (uintptr_t)(xs->xs_first - q->pq_base);
+	pp->pp_words = (uintptr_t)xs->xs_word -
+	    (uintptr_t)((intptr_t)first / VM_EXTWORD_FRAMES) *
+	    sizeof(vm_extword_t);
+	pp->pp_owners = xs->xs_owner == NULL ? 0 : (uintptr_t)xs->xs_owner -
+	    first * sizeof(vm_owner_t);
 	/* While somebody waits, no place is good for the short way. */
 	pp->pp_epoch = atomic_load(&vm_sync_epoch) -
 	    (atomic_load(&vm_sync_sleepers) != 0 ? 1 : 0);
+}
+
+/*
+ * Make a queue's place that of a frame, which may be any; the next one of its
+ * segment goes the short way.  => false: the queue does not take it.  Lock
+ * held.
+ */
+static bool
+place_renew(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
+{
+	const struct vm_pageplace *pp = &q->pq_place;
+	const struct vm_physseg *seg;
+
+	if (vm_pageplace_has(pp, frame - q->pq_base) &&
+	    pp->pp_epoch == atomic_load(&vm_sync_epoch))
+		return (true);
+	seg = vm_physseg_find(frame);
+	if (seg == NULL || !vm_pageq_takes(q, frame))
+		return (false);
+	cpu_uses_queues(cpu);
+	place_set(q, seg, frame);
+	return (true);
 }
 
 /* The place of a frame that a queue names.  => false: there is none. */
@@ -532,7 +603,7 @@ place_find(struct vm_pageq *q, vm_frame_t frame)
 	const struct vm_physseg *seg;
 	vm_md_intr_t s;
 
-	if (frame - pp->pp_start < pp->pp_nframes)
+	if (vm_pageplace_has(pp, frame - q->pq_base))
 		return (true);
 	s = vm_sync_lock();
 	seg = vm_physseg_find(frame);
@@ -552,8 +623,23 @@ word_own(vm_extword_t *wp, unsigned bit)
 		if (vm_sync_own(wp, bit))
 			return (true);
 		w = atomic_load_explicit(wp, memory_order_relaxed);
-	} while (vm_sync_bit(w, bit) && !vm_sync_bit(w, bit + 32));
+	} while ((w >> bit & VM_SYNC_HEAD) == VM_SYNC_HELD);
 	return (false);
+}
+
+/* Head -> held; the caller looked at the frame behind it. */
+static bool
+word_disown(vm_extword_t *wp, unsigned bit)
+{
+	uint64_t w = atomic_load_explicit(wp, memory_order_relaxed);
+
+	do {
+		if ((w >> bit & VM_SYNC_HEAD) != VM_SYNC_HEAD)
+			return (false);
+	} while (!atomic_compare_exchange_weak_explicit(wp, &w,
+	    w ^ VM_SYNC_OWNED << bit, memory_order_acq_rel,
+	    memory_order_relaxed));
+	return (true);
 }
 
 /* Pop until an entry is good or the queue is empty. */
@@ -561,20 +647,21 @@ static vm_frame_t
 queue_pop(uint32_t cpu, struct vm_pageq *q, vm_owner_t owner)
 {
 	const struct vm_pageplace *pp = &q->pq_place;
-	uint32_t n = atomic_load_explicit(&q->pq_count, memory_order_relaxed);
+	uint32_t n = vm_pageq_count(q), number;
 	vm_frame_t frame;
 	bool own;
 
-	while (n > 0) {
-		frame = q->pq_base + atomic_load_explicit(
-		    &q->pq_entry[n - 1], memory_order_relaxed);
+	while (n-- > 0) {
+		frame = vm_pageq_frame(q, n);
 		/* The memory of a stale entry may have gone. */
+		number = (uint32_t)(frame - q->pq_base);
 		own = place_find(q, frame) && word_own(
-		    &pp->pp_word[(frame - pp->pp_first) / VM_EXTWORD_FRAMES],
-		    (unsigned)(frame & WORD_LAST));
-		atomic_store_explicit(&q->pq_count, --n, memory_order_relaxed);
+		    vm_pageplace_word(pp, number), number & WORD_LAST);
+		atomic_store_explicit(&q->pq_head, atomic_load_explicit(
+		    &q->pq_head, memory_order_relaxed) - 1,
+		    memory_order_relaxed);
 		if (own) {
-			vm_sync_tag(pp, frame, owner);
+			vm_sync_tag(pp, number, owner);
 			return (frame);
 		}
 		vm_counter_add(cpu, VM_COUNT_STALE, 1);
@@ -645,7 +732,8 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
 		atomic_store_explicit(&q->pq_entry[n - 1 - i], a,
 		    memory_order_relaxed);
 	}
-	atomic_store_explicit(&q->pq_count, n, memory_order_release);
+	atomic_store_explicit(&q->pq_tail, 0, memory_order_relaxed);
+	atomic_store_explicit(&q->pq_head, n, memory_order_release);
 	vm_counter_add(cpu, VM_COUNT_REFILL, n);
 	vm_sync_unlock(s);
 }
@@ -820,7 +908,7 @@ run_to_map(vm_frame_t start, uint64_t npages)
 	} while (error == 0 && !vm_extmap_release(&vm_map, start, n));
 	if (error == 0) {
 		account(start, start + n, true);
-		frames_freed = true;
+		frames_came();
 	}
 	return (error);
 }
@@ -877,29 +965,52 @@ vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 			run_split(start, newstart);
 			piece_to_map(start, newstart);
 		}
-		frames_freed = true;
+		frames_came();
 	}
 	vm_sync_unlock(s);
 	return (error);
+}
+
+/*
+ * Owner -> queue, for the frames that have to be looked at with the one behind
+ * them, or whose word others keep changing.  => false: it is no single page,
+ * or the map is the place for it.  Lock held, so that no run begins here
+ * meanwhile.
+ */
+static bool
+page_to_queue(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
+{
+	const struct vm_pageplace *pp = &q->pq_place;
+	uint32_t number = (uint32_t)(frame - q->pq_base);
+	uint32_t head = atomic_load_explicit(&q->pq_head,
+	    memory_order_relaxed);
+
+	if (vm_pageq_count(q) == VM_PAGEQ_SIZE ||
+	    !vm_pageplace_has(pp, frame - q->pq_base) || pp->pp_epoch != atomic_load(&vm_sync_epoch) ||
+	    vm_extmap_state(&vm_map, frame + 1) == VM_FRAME_TAIL)
+		return (false);
+	atomic_store_explicit(&q->pq_entry[vm_pageq_slot(head)],
+	    number, memory_order_relaxed);
+	if (!word_disown(vm_pageplace_word(pp, number), number & WORD_LAST))
+		return (false);
+	vm_sync_pushed(&vm_cpuqs[cpu], q, head);
+	return (true);
 }
 
 int
 vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 {
 	vm_md_intr_t s = vm_sync_lock();
-	const struct vm_physseg *seg = vm_physseg_find(frame);
-	struct vm_pageq *q;
-	int error;
+	struct vm_pageq *q = NULL;
+	int error = 0;
 
-	/* The next one of that segment goes the short way. */
-	if (seg != NULL && cpu != VM_NOCPU) {
-		q = vm_pageq_of(&vm_cpuqs[cpu], seg->vs_list);
-		if (q != NULL && vm_pageq_takes(q, frame)) {
-			cpu_uses_queues(cpu);
-			place_set(q, seg, frame);
-		}
+	if (cpu != VM_NOCPU) {
+		q = vm_pageq_of(&vm_cpuqs[cpu], vm_freelist_of(frame));
+		if (q != NULL && !place_renew(cpu, q, frame))
+			q = NULL;
 	}
-	error = run_to_map(frame, 1);
+	if (q == NULL || !page_to_queue(cpu, q, frame))
+		error = run_to_map(frame, 1);
 	vm_sync_unlock(s);
 	return (error);
 }
@@ -907,13 +1018,6 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 /*
  * Runs.
  */
-
-/* A run that needs held frames: where, and for how many frames. */
-struct held_search {
-	struct vm_extreq hs_req;
-	struct vm_pgwindow hs_win[VM_NFREELIST];
-	unsigned	hs_nwin;
-};
 
 /* Can the run be made around a frame that a queue holds? */
 static bool
@@ -964,6 +1068,7 @@ held_take(vm_frame_t start, vm_frame_t end)
 		}
 	}
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
+	avail_gen++;
 	return (!owned);
 }
 
@@ -974,18 +1079,65 @@ enum held_look {
 	HELD_FOUND	/* the run is free */
 };
 
+/* Does every run that satisfies b contain one that satisfies a? */
+static bool
+search_covers(const struct held_search *a, const struct held_search *b)
+{
+	const struct vm_extreq *ra = &a->hs_req, *rb = &b->hs_req;
+	unsigned i;
+
+	if (rb->er_npages < ra->er_npages || rb->er_align < ra->er_align ||
+	    a->hs_nwin != b->hs_nwin || (ra->er_boundary != 0 &&
+	    (rb->er_boundary == 0 || rb->er_boundary > ra->er_boundary)))
+		return (false);
+	for (i = 0; i < a->hs_nwin; i++) {
+		if (b->hs_win[i].pw_low < a->hs_win[i].pw_low ||
+		    b->hs_win[i].pw_high > a->hs_win[i].pw_high)
+			return (false);
+	}
+	return (true);
+}
+
+/* Entry i of a queue and those behind it; see cpu_complete(). */
 static enum held_look
 queue_complete(const struct held_search *hs, const struct vm_pageq *q,
-    vm_frame_t *startp)
+    uint32_t i, uint32_t count, vm_frame_t *startp)
 {
-	uint32_t i, count = vm_pageq_entries(q);
 
-	for (i = 0; i < count; i++) {
-		if (held_probe(hs, queue_frame(q, i), startp))
+	for (; i < count; i++) {
+		if (held_probe(hs, vm_pageq_frame(q, i), startp))
 			return (held_take(*startp,
 			    *startp + hs->hs_req.er_npages) ? HELD_FOUND :
 			    HELD_CHANGED);
 	}
+	return (HELD_NONE);
+}
+
+/*
+ * The entries of a CPU's queues, or, if the others are known to be in vain,
+ * those that are new.  What is pushed while we look is new next time.
+ */
+static enum held_look
+cpu_complete(const struct held_search *hs, uint32_t cpu, bool known,
+    vm_frame_t *startp)
+{
+	uint64_t pushed = cpu_pushed(cpu), fresh;
+	const struct vm_pageq *q;
+	enum held_look look;
+	uint32_t count;
+	unsigned list;
+
+	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
+		q = &vm_cpuqs[cpu].cq_queue[list];
+		count = vm_pageq_entries(q);
+		/* The entry past those that are counted is always new. */
+		fresh = known ? entries_new(cpu) + 1 : count;
+		look = queue_complete(hs, q, fresh < count ?
+		    count - (uint32_t)fresh : 0, count, startp);
+		if (look != HELD_NONE)
+			return (look);
+	}
+	cpu_seen[cpu].cs_pushed = pushed;
 	return (HELD_NONE);
 }
 
@@ -995,9 +1147,11 @@ held_complete(const struct held_search *hs, vm_frame_t *startp)
 {
 	uint32_t cpu, limit = atomic_load_explicit(&cpu_limit,
 	    memory_order_relaxed);
+	bool known = last_look.ll_valid && last_look.ll_gen == avail_gen &&
+	    search_covers(&last_look.ll_search, hs);
 	enum held_look look, result = HELD_NONE;
-	unsigned list;
 
+	last_look.ll_valid = false;
 	for (cpu = 0; cpu < limit; cpu++) {
 		if (!cpu_has_entries(cpu))
 			continue;
@@ -1005,12 +1159,14 @@ held_complete(const struct held_search *hs, vm_frame_t *startp)
 			result = HELD_CHANGED;
 		if (cpu_seen[cpu].cs_empty)
 			continue;
-		for (list = 0; list < VM_PAGEQ_LISTS; list++) {
-			look = queue_complete(hs,
-			    &vm_cpuqs[cpu].cq_queue[list], startp);
-			if (look != HELD_NONE)
-				return (look);
-		}
+		look = cpu_complete(hs, cpu, known, startp);
+		if (look != HELD_NONE)
+			return (look);
+	}
+	if (result == HELD_NONE) {
+		last_look.ll_search = *hs;
+		last_look.ll_gen = avail_gen;
+		last_look.ll_valid = true;
 	}
 	return (result);
 }
@@ -1160,7 +1316,7 @@ vm_sync_plug(vm_frame_t start, vm_frame_t end)
 	    vm_physseg_find(end) == NULL)
 		vm_extmap_set(&vm_map, end, end + 1, VM_FRAME_HEAD);
 	account(start, end, true);
-	frames_freed = true;
+	frames_came();
 	vm_sync_relist();
 }
 

@@ -49,12 +49,11 @@ uint64_t	vm_sync_reserve(enum vm_freelist);
  * elsewhere finds a stale entry, which is harmless.
  */
 
-static inline bool
-vm_sync_bit(uint64_t word, unsigned i)
-{
-
-	return ((word >> (i & 63) & 1) != 0);
-}
+/* The states of the first frame of a word, which are those of any, shifted. */
+#define	VM_SYNC_HELD	((uint64_t)1)
+#define	VM_SYNC_OWNED	((uint64_t)1 << 32)
+#define	VM_SYNC_TAIL	VM_SYNC_OWNED
+#define	VM_SYNC_HEAD	(VM_SYNC_OWNED | VM_SYNC_HELD)
 
 /*
  * Held -> head, by one compare-and-swap; false: it was not held, or the word
@@ -65,9 +64,9 @@ vm_sync_own(vm_extword_t *wp, unsigned bit)
 {
 	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
 
-	return (vm_sync_bit(old, bit) && !vm_sync_bit(old, bit + 32) &&
+	return ((old >> bit & VM_SYNC_HEAD) == VM_SYNC_HELD &&
 	    atomic_compare_exchange_strong_explicit(wp, &old,
-	    old | (uint64_t)1 << ((bit + 32) & 63), memory_order_acq_rel,
+	    old | VM_SYNC_OWNED << bit, memory_order_acq_rel,
 	    memory_order_relaxed));
 }
 
@@ -82,21 +81,36 @@ vm_sync_disown(vm_extword_t *wp, unsigned bit)
 {
 	uint64_t old = atomic_load_explicit(wp, memory_order_relaxed);
 
-	return (vm_sync_bit(old, bit) && vm_sync_bit(old, bit + 32) &&
-	    (vm_sync_bit(old, bit + 1) || !vm_sync_bit(old, bit + 33)) &&
+	return ((old >> bit & VM_SYNC_HEAD) == VM_SYNC_HEAD &&
+	    (old >> bit >> 1 & VM_SYNC_HEAD) != VM_SYNC_TAIL &&
 	    atomic_compare_exchange_strong_explicit(wp, &old,
-	    old & ~((uint64_t)1 << ((bit + 32) & 63)), memory_order_acq_rel,
+	    old ^ VM_SYNC_OWNED << bit, memory_order_acq_rel,
 	    memory_order_relaxed));
 }
 
-/* Set the owner of a frame that was just allocated. */
+/*
+ * The entry at the head of this CPU's queue was written, and its frame is
+ * held.  Pages of a higher list go first again.
+ */
 static inline void
-vm_sync_tag(const struct vm_pageplace *pp, vm_frame_t frame, vm_owner_t owner)
+vm_sync_pushed(struct vm_cpuq *cq, struct vm_pageq *q, uint32_t head)
 {
 
-	if (pp->pp_owner != NULL)
-		atomic_store_explicit(&pp->pp_owner[frame - pp->pp_first],
-		    owner, memory_order_relaxed);
+	atomic_store_explicit(&q->pq_head, head + 1, memory_order_release);
+	if (__builtin_expect(q > atomic_load_explicit(&cq->cq_top,
+	    memory_order_relaxed), 0))
+		atomic_store_explicit(&cq->cq_top, q, memory_order_relaxed);
+}
+
+/* Set the owner of a frame that was just allocated, by its number there. */
+static inline void
+vm_sync_tag(const struct vm_pageplace *pp, uint32_t number, vm_owner_t owner)
+{
+
+	if (pp->pp_owners != 0)
+		atomic_store_explicit((_Atomic vm_owner_t *)(pp->pp_owners +
+		    (uintptr_t)number * sizeof(vm_owner_t)), owner,
+		    memory_order_relaxed);
 }
 
 /*

@@ -84,7 +84,7 @@ queue(void)
 	struct vm_pageq *q = vm_pageq_of(&vm_cpuqs[vm_md_curcpu()],
 	    VM_FREELIST_DEFAULT);
 
-	ATF_REQUIRE(q->pq_count > 100);
+	ATF_REQUIRE(vm_pageq_count(q) > 100);
 	return (q);
 }
 
@@ -318,13 +318,13 @@ static void
 tamper_entry_lost(void)
 {
 	struct vm_pageq *q = queue();
-	uint32_t last = q->pq_entry[q->pq_count - 1];
+	uint32_t last = q->pq_entry[q->pq_head - 1];
 
 	/* The one behind the last is looked at too: make it another. */
-	q->pq_entry[q->pq_count - 1] = q->pq_entry[0];
-	q->pq_count--;
+	q->pq_entry[q->pq_head - 1] = q->pq_entry[0];
+	q->pq_head--;
 	broken("held frames that are on no queue");
-	q->pq_entry[q->pq_count++] = last;
+	q->pq_entry[q->pq_head++] = last;
 	audit_ok(NULL);
 }
 SEES(entry_lost)
@@ -348,8 +348,8 @@ tamper_entry_twice(void)
 {
 	struct vm_pageq *q = queue();
 
-	q->pq_entry[q->pq_count] = q->pq_entry[0];
-	q->pq_count++;
+	q->pq_entry[q->pq_head] = q->pq_entry[0];
+	q->pq_head++;
 	audit_ok(NULL);
 	vm_pageq_flush();
 	audit_ok(NULL);
@@ -362,13 +362,13 @@ tamper_entry_other_list(void)
 	struct vm_pageq *q = vm_pageq_of(&vm_cpuqs[vm_md_curcpu()],
 	    VM_FREELIST_DMA31);
 
-	ATF_REQUIRE_EQ(q->pq_count, 0);
+	ATF_REQUIRE_EQ(vm_pageq_count(q), 0);
 	q->pq_entry[0] = (uint32_t)(TOP_FRAME - q->pq_base);
-	q->pq_count = 1;
+	q->pq_head = 1;
 	broken("another list");
 	q->pq_entry[0] = (uint32_t)(ISA_FRAME - q->pq_base);
 	broken("another list");
-	q->pq_count = 0;
+	q->pq_head = 0;
 	q->pq_entry[0] = 0;
 	audit_ok(NULL);
 }
@@ -378,13 +378,13 @@ static void
 tamper_count_too_big(void)
 {
 	struct vm_pageq *q = queue();
-	uint32_t n = q->pq_count;
+	uint32_t n = q->pq_head;
 
-	q->pq_count = VM_PAGEQ_SIZE + 1;
+	q->pq_head = q->pq_tail + VM_PAGEQ_SIZE + 1;
 	broken("queue longer than its room");
-	q->pq_count = UINT32_MAX;
+	q->pq_head = q->pq_tail - 1;
 	broken("queue longer than its room");
-	q->pq_count = n;
+	q->pq_head = n;
 	audit_ok(NULL);
 }
 SEES(count_too_big)

@@ -17,12 +17,13 @@
 #include <vm/vm_counter.h>
 #include <vm/vm_page.h>
 #include <vm/vm_pageq.h>
+#include <vm/vm_pglist.h>
 
 #include "vm_testlib.h"
 
-static const struct vm_memrange machine = { 4 * GiB, 64 * MiB };
+static const struct vm_memrange machine = { 4 * GiB, 256 * MiB };
 
-static paddr_t pages[8 * VM_PAGEQ_SIZE];
+static paddr_t pages[3 * VM_PAGEQ_SIZE];
 
 static void
 take(unsigned n)
@@ -94,7 +95,7 @@ ATF_TC_WITHOUT_HEAD(overflow_random);
 ATF_TC_BODY(overflow_random, tc)
 {
 	struct vm_audit before, va;
-	unsigned i, k, n = 4000;
+	unsigned i, k, n = 20000;
 	struct rng r;
 	paddr_t pa;
 
@@ -297,9 +298,99 @@ ATF_TC_BODY(taken_back_for_a_run, tc)
 	audit_ok(NULL);
 }
 
+/*
+ * What a request in vain learned about the queues is not trusted for longer
+ * than it holds: pages go and come, by the queues and by the map, and the same
+ * request is served whenever two neighbours are free.
+ */
+#define	PAIR_FRAMES	((unsigned)(32 * MiB / VM_PAGE_SIZE))
+
+static bool owned[PAIR_FRAMES];
+static bool metadata[PAIR_FRAMES];	/* owned from the start */
+
+static bool
+pair_is_free(void)
+{
+	unsigned i;
+
+	for (i = 0; i < PAIR_FRAMES; i += 2) {
+		if (!owned[i] && !owned[i + 1])
+			return (true);
+	}
+	return (false);
+}
+
+static void
+pair_ask(const struct vm_pgreq *req)
+{
+	bool expected = pair_is_free();
+	struct vm_pgseg seg;
+	unsigned n, f;
+
+	ATF_REQUIRE_EQ(vm_pglist_alloc(req, &seg, &n), expected ? 0 : ENOMEM);
+	if (!expected)
+		return;
+	f = (unsigned)vm_atop(seg.vps_start - 4 * GiB);
+	ATF_REQUIRE(!owned[f] && !owned[f + 1]);
+	ATF_REQUIRE_EQ(vm_pglist_trim(seg.vps_start, seg.vps_start,
+	    VM_PAGE_SIZE), 0);
+	owned[f] = true;
+}
+
+/* A page from the queue, or one whose neighbour is (mostly) not free. */
+static void
+pair_change(struct rng *r)
+{
+	unsigned f = (unsigned)rng_below(r, PAIR_FRAMES);
+	paddr_t pa;
+
+	if (rng_below(r, 3) == 0) {
+		pa = vm_page_alloc(0, 0);
+		if (pa != VM_PADDR_NONE)
+			owned[vm_atop(pa - 4 * GiB)] = true;
+	} else if (owned[f] && !metadata[f] && (owned[f ^ 1] || rng_below(r, 100) == 0)) {
+		ATF_REQUIRE_EQ(vm_page_free(4 * GiB + vm_ptoa(f)), 0);
+		owned[f] = false;
+	}
+}
+
+ATF_TC_WITHOUT_HEAD(look_remembered);
+ATF_TC_BODY(look_remembered, tc)
+{
+	static const struct vm_memrange small = { 4 * GiB, 32 * MiB };
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(2 * VM_PAGE_SIZE);
+	unsigned i, taken;
+	struct rng r;
+	paddr_t pa;
+
+	rng_init(&r, tc, 1);
+	req.vpr_align = 2 * VM_PAGE_SIZE;
+	vm_start(&small, 1);
+	for (i = 0; i < PAIR_FRAMES; i++)
+		owned[i] = metadata[i] = true;
+	for (taken = 0; (pa = vm_page_alloc(0, 0)) != VM_PADDR_NONE; taken++)
+		metadata[vm_atop(pa - 4 * GiB)] = false;
+	ATF_REQUIRE(taken > PAIR_FRAMES / 2);
+	for (i = 0; i < 20000; i++) {
+		unsigned changes = 1U << rng_below(&r, 12);
+
+		if (i % 16 != 0)
+			changes = 1 + (unsigned)rng_below(&r, 3);
+		while (changes-- > 0)
+			pair_change(&r);
+		pair_ask(&req);
+		if (i % 1000 == 0) {
+			if (i % 3000 == 0)
+				vm_pageq_flush();
+			audit_ok(NULL);
+		}
+	}
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
+	ATF_TP_ADD_TC(tp, look_remembered);
 	ATF_TP_ADD_TC(tp, flush);
 	ATF_TP_ADD_TC(tp, overflow);
 	ATF_TP_ADD_TC(tp, overflow_random);

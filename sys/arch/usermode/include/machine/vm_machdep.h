@@ -36,6 +36,9 @@
 extern _Thread_local uint32_t usermode_cpu;
 uint32_t	usermode_cpu_attach(void);
 
+/* Without a call: VM_MAXCPU or above if there is no number (yet). */
+#define	vm_md_curcpu_known()	usermode_cpu
+
 static inline uint32_t
 vm_md_curcpu(void)
 {
