@@ -34,6 +34,7 @@ struct vm_export vm_export = {
 	.ve_page_shift = PAGE_SHIFT,
 };
 
+_Static_assert(VM_EXPORT_BLOCK == VM_EXTBLOCK_FRAMES, "VM_EXPORT_BLOCK");
 _Static_assert(sizeof(VM_EXPORT_MAGIC) - 1 == sizeof(vm_export.ve_magic),
     "the magic fills its field");
 
@@ -75,6 +76,7 @@ spans_export(void)
 		export_spans[i].vep_states = vm_md_vtophys(xs->xs_word);
 		export_spans[i].vep_owners = xs->xs_owner == NULL ? 0 :
 		    vm_md_vtophys(xs->xs_owner);
+		export_spans[i].vep_virgin = vm_md_vtophys(xs->xs_virgin);
 	}
 	return (i);
 }

@@ -23,7 +23,7 @@
 
 #define	VM_EXPORT_SYMBOL	"vm_export"	/* find it by this name */
 #define	VM_EXPORT_MAGIC		"EXTANTvm"	/* 8 bytes, no NUL */
-#define	VM_EXPORT_VERSION	1
+#define	VM_EXPORT_VERSION	2
 #define	VM_EXPORT_BYTEORDER	0x01020304
 
 struct vm_export_array {
@@ -45,13 +45,19 @@ struct vm_export_seg {
  * vep_nframes); not all of them need lie in a segment.  Frame f's state is in
  * the word at index (f - vep_first) / 32; its bits are bit i = f % 32 and bit
  * i + 32 of that word: 0,0 free; 1,0 held; 1,1 head; 0,1 tail (in the order:
- * bit i, bit i + 32).
+ * bit i, bit i + 32).  The words of a block of VM_EXPORT_BLOCK frames mean
+ * nothing while its bit in vep_virgin is set, which is bit i % 64 of the word
+ * at index i / 64 for block i of the span: then those frames of it that lie in
+ * a segment are free.
  */
+#define	VM_EXPORT_BLOCK		512
+
 struct vm_export_span {
 	uint64_t	vep_first;	/* multiple of 32 */
 	uint64_t	vep_nframes;	/* multiple of 32 */
 	uint64_t	vep_states;	/* physical address of uint64_t[] */
 	uint64_t	vep_owners;	/* of uint16_t[vep_nframes], or 0 */
+	uint64_t	vep_virgin;	/* of uint64_t[], or 0: no bit is set */
 };
 
 struct vm_export_name {

@@ -189,6 +189,79 @@ span_word(const struct vm_extspan *xs, vm_frame_t frame)
 	return (&xs->xs_word[(frame - xs->xs_first) >> WORD_SHIFT]);
 }
 
+/*
+ * Virgin blocks.  Who looks at a word without the caller's lock may meet one
+ * that is being written: the bit is cleared behind that.
+ */
+
+static inline bool
+block_virgin(const struct vm_extspan *xs, uint64_t b)
+{
+
+	return ((atomic_load_explicit(&xs->xs_virgin[b >> 6],
+	    memory_order_acquire) >> (b & 63) & 1) != 0);
+}
+
+/* Is a virgin block free, or absent? */
+static inline bool
+virgin_free(const struct vm_extspan *xs, uint64_t b)
+{
+
+	return ((xs->xs_group[b >> 6].eg_order[0] >> (b & 63) & 1) != 0);
+}
+
+static const struct vm_extsum whole_sum = {
+	VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES,
+	VM_EXTBLOCK_FRAMES
+};
+static const struct vm_extsum absent_sum;
+
+static inline const struct vm_extsum *
+block_sum(const struct vm_extspan *xs, uint64_t b)
+{
+
+	if (block_virgin(xs, b))
+		return (virgin_free(xs, b) ? &whole_sum : &absent_sum);
+	return (&xs->xs_sum[b]);
+}
+
+/* The word of a frame, of any block. */
+static inline uint64_t
+frame_word(const struct vm_extspan *xs, vm_frame_t frame)
+{
+	uint64_t b = span_block(xs, frame);
+
+	if (block_virgin(xs, b))
+		return (virgin_free(xs, b) ? 0 : ABSENT);
+	return (word_load(span_word(xs, frame)));
+}
+
+static __attribute__((noinline)) void
+block_write(struct vm_extspan *xs, uint64_t b)
+{
+	bool isfree = virgin_free(xs, b);
+	unsigned i;
+
+	for (i = 0; i < BLOCK_WORDS; i++)
+		atomic_store_explicit(&xs->xs_word[b * BLOCK_WORDS + i],
+		    isfree ? 0 : ABSENT, memory_order_relaxed);
+	xs->xs_sum[b] = isfree ? whole_sum : absent_sum;
+	if (xs->xs_used != NULL)
+		memset(&xs->xs_used[b * BLOCK_WORDS], isfree ? 0 : 0xff,
+		    BLOCK_WORDS * sizeof(xs->xs_used[0]));
+	atomic_fetch_and_explicit(&xs->xs_virgin[b >> 6],
+	    ~((uint64_t)1 << (b & 63)), memory_order_release);
+}
+
+/* Whoever changes a block, or looks through its words, writes it first. */
+static inline void
+block_touch(struct vm_extspan *xs, uint64_t b)
+{
+
+	if (block_virgin(xs, b))
+		block_write(xs, b);
+}
+
 enum vm_fstate
 vm_extmap_state(const struct vm_extmap *map, vm_frame_t frame)
 {
@@ -197,7 +270,7 @@ vm_extmap_state(const struct vm_extmap *map, vm_frame_t frame)
 
 	if (xs == NULL)
 		return (VM_FRAME_HEAD);
-	w = word_load(span_word(xs, frame)) >> (frame & WORD_MASK);
+	w = frame_word(xs, frame) >> (frame & WORD_MASK);
 	return ((enum vm_fstate)((w >> 31 & 2) | (w & 1)));
 }
 
@@ -224,39 +297,37 @@ psize_t
 vm_extmap_metasize(uint64_t nframes)
 {
 	uint64_t nblocks = nframes >> VM_EXTBLOCK_SHIFT;
-	psize_t bitmap = bitmap_words(nblocks);
+	size_t ngroups = bitmap_words(nblocks);
 
 	return ((nframes >> WORD_SHIFT) * sizeof(vm_extword_t) +
 	    nblocks * sizeof(struct vm_extsum) +
-	    (bitmap + VM_EXTMAP_NORDER * (bitmap + bitmap_words(bitmap))) *
-	    sizeof(uint64_t));
+	    ngroups * sizeof(struct vm_extgroup) +
+	    bitmap_words(ngroups) * sizeof(struct vm_exttop) +
+	    ngroups * sizeof(uint64_t));
 }
 
-/* The pieces of a span's metadata lie one behind the other. */
+/*
+ * The pieces of a span's metadata lie one behind the other.  All blocks are
+ * virgin, and absent.
+ */
 static void
 span_layout(struct vm_extspan *xs, void *mem)
 {
 	uint64_t nblocks = span_nblocks(xs);
-	size_t bitmap = bitmap_words(nblocks);
-	uint64_t *p;
-	unsigned k;
+	size_t ngroups = bitmap_words(nblocks), i;
 
-	xs->xs_word = mem;
-	memset(mem, 0xff, (size_t)(xs->xs_nframes >> WORD_SHIFT) *
-	    sizeof(vm_extword_t));
+	xs->xs_group = mem;
+	xs->xs_word = (void *)(xs->xs_group + ngroups);
 	xs->xs_sum = (void *)(xs->xs_word + (xs->xs_nframes >> WORD_SHIFT));
-	p = (void *)(xs->xs_sum + nblocks);
-	xs->xs_dirty = p;
-	p += bitmap;
-	for (k = 0; k < VM_EXTMAP_NORDER; k++) {
-		xs->xs_order[k] = p;
-		p += bitmap;
-		xs->xs_top[k] = p;
-		p += bitmap_words(bitmap);
-	}
-	memset(xs->xs_sum, 0, (size_t)((uintptr_t)p - (uintptr_t)xs->xs_sum));
-	KASSERT((uintptr_t)p - (uintptr_t)mem ==
+	xs->xs_top = (void *)(xs->xs_sum + nblocks);
+	xs->xs_virgin = (void *)(xs->xs_top + bitmap_words(ngroups));
+	KASSERT((uintptr_t)(xs->xs_virgin + ngroups) - (uintptr_t)mem ==
 	    vm_extmap_metasize(xs->xs_nframes));
+	memset(xs->xs_group, 0, ngroups * sizeof(xs->xs_group[0]));
+	memset(xs->xs_top, 0, bitmap_words(ngroups) * sizeof(xs->xs_top[0]));
+	for (i = 0; i < ngroups; i++)
+		atomic_store_explicit(&xs->xs_virgin[i], UINT64_MAX,
+		    memory_order_relaxed);
 }
 
 int
@@ -282,10 +353,9 @@ vm_extmap_attach(struct vm_extmap *map, vm_frame_t first, uint64_t nframes,
 	for (i = map->xm_nspans; i > at; i--)
 		map->xm_span[i] = map->xm_span[i - 1];
 	map->xm_nspans++;
+	memset(&map->xm_span[at], 0, sizeof(map->xm_span[at]));
 	map->xm_span[at].xs_first = first;
 	map->xm_span[at].xs_nframes = nframes;
-	map->xm_span[at].xs_owner = NULL;
-	map->xm_span[at].xs_used = NULL;
 	span_layout(&map->xm_span[at], mem);
 	return (0);
 }
@@ -294,42 +364,40 @@ vm_extmap_attach(struct vm_extmap *map, vm_frame_t first, uint64_t nframes,
  * Summaries.
  */
 
-static inline bool
-bit_test(const uint64_t *bitmap, uint64_t b)
-{
-
-	return ((bitmap[b >> 6] >> (b & 63) & 1) != 0);
-}
-
-static inline void
-bit_set(uint64_t *bitmap, uint64_t b)
-{
-
-	bitmap[b >> 6] |= (uint64_t)1 << (b & 63);
-}
-
-static inline void
-bit_clear(uint64_t *bitmap, uint64_t b)
-{
-
-	bitmap[b >> 6] &= ~((uint64_t)1 << (b & 63));
-}
-
+/* Raise a block to an order that it does not have yet. */
 static inline void
 order_set(struct vm_extspan *xs, unsigned k, uint64_t b)
 {
 
-	bit_set(xs->xs_order[k], b);
-	bit_set(xs->xs_top[k], b >> 6);
+	xs->xs_group[b >> 6].eg_order[k] |= (uint64_t)1 << (b & 63);
+	xs->xs_top[b >> 12].et_order[k] |= (uint64_t)1 << (b >> 6 & 63);
+	xs->xs_nblocks[k]++;
 }
 
 static inline void
 order_clear(struct vm_extspan *xs, unsigned k, uint64_t b)
 {
+	uint64_t *wp = &xs->xs_group[b >> 6].eg_order[k];
 
-	bit_clear(xs->xs_order[k], b);
-	if (xs->xs_order[k][b >> 6] == 0)
-		bit_clear(xs->xs_top[k], b >> 6);
+	*wp &= ~((uint64_t)1 << (b & 63));
+	if (*wp == 0)
+		xs->xs_top[b >> 12].et_order[k] &=
+		    ~((uint64_t)1 << (b >> 6 & 63));
+	xs->xs_nblocks[k]--;
+}
+
+static inline bool
+order_test(const struct vm_extspan *xs, unsigned k, uint64_t b)
+{
+
+	return ((xs->xs_group[b >> 6].eg_order[k] >> (b & 63) & 1) != 0);
+}
+
+static inline bool
+block_dirty(const struct vm_extspan *xs, uint64_t b)
+{
+
+	return ((xs->xs_group[b >> 6].eg_dirty >> (b & 63) & 1) != 0);
 }
 
 /*
@@ -341,7 +409,7 @@ orders_raise(struct vm_extspan *xs, uint64_t b, unsigned orders)
 {
 	unsigned k = log2_floor(orders | 1) + (orders != 0);
 
-	while (k-- > 0 && !bit_test(xs->xs_order[k], b))
+	while (k-- > 0 && !order_test(xs, k, b))
 		order_set(xs, k, b);
 }
 
@@ -351,7 +419,7 @@ orders_lower(struct vm_extspan *xs, uint64_t b, unsigned orders)
 	unsigned k;
 
 	for (k = MAXORDER + 1; k-- > 0 && (orders >> k & 1) == 0;) {
-		if (bit_test(xs->xs_order[k], b))
+		if (order_test(xs, k, b))
 			order_clear(xs, k, b);
 	}
 }
@@ -470,7 +538,7 @@ block_summarise(struct vm_extspan *xs, uint64_t b)
 	xs->xs_sum[b] = bs.bs_sum;
 	orders_raise(xs, b, bs.bs_orders);
 	orders_lower(xs, b, bs.bs_orders);
-	bit_clear(xs->xs_dirty, b);
+	xs->xs_group[b >> 6].eg_dirty &= ~((uint64_t)1 << (b & 63));
 }
 
 /*
@@ -481,7 +549,7 @@ static inline void
 block_clean(struct vm_extspan *xs, uint64_t b)
 {
 
-	if (bit_test(xs->xs_dirty, b))
+	if (block_dirty(xs, b))
 		block_summarise(xs, b);
 }
 
@@ -547,10 +615,14 @@ block_taken(struct vm_extspan *xs, uint64_t b, unsigned n)
 
 	KASSERT(sum->es_free >= n);
 	sum->es_free = (uint16_t)(sum->es_free - n);
-	if (sum->es_free == 0)
+	if (sum->es_free == 0) {
 		block_summarise(xs, b);
-	else
-		bit_set(xs->xs_dirty, b);
+		return;
+	}
+	xs->xs_group[b >> 6].eg_dirty |= (uint64_t)1 << (b & 63);
+	/* What is no longer whole needs no look. */
+	if (order_test(xs, MAXORDER, b))
+		order_clear(xs, MAXORDER, b);
 }
 
 /*
@@ -592,6 +664,7 @@ range_change(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
 		if (xs == NULL || start >= span_end(xs))
 			xs = vm_extmap_span(map, start);
 		KASSERT(xs != NULL);
+		block_touch(xs, span_block(xs, start));
 		stop = align_down(start, VM_EXTWORD_FRAMES) +
 		    VM_EXTWORD_FRAMES;
 		if (stop > end)
@@ -627,7 +700,6 @@ void
 vm_extmap_record(struct vm_extspan *xs, uint32_t *bits)
 {
 
-	memset(bits, 0xff, (size_t)(xs->xs_nframes / 8));
 	xs->xs_used = bits;
 }
 
@@ -667,6 +739,20 @@ block_fresh(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 	used_change(xs, b, pos, n, false);
 }
 
+/* The frames of a frame's word that were used. */
+static uint32_t
+used_word(const struct vm_extspan *xs, vm_frame_t frame)
+{
+	uint64_t b;
+
+	if (xs == NULL || xs->xs_used == NULL)
+		return (UINT32_MAX);
+	b = span_block(xs, frame);
+	if (block_virgin(xs, b))
+		return (virgin_free(xs, b) ? 0 : UINT32_MAX);
+	return (xs->xs_used[(frame - xs->xs_first) >> WORD_SHIFT]);
+}
+
 /*
  * The first frame in [from, limit) that was used, or was not, as asked.
  */
@@ -680,8 +766,7 @@ used_next(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
 	while (from < limit) {
 		if (xs == NULL || from >= span_end(xs))
 			xs = vm_extmap_span(map, from);
-		w = xs == NULL || xs->xs_used == NULL ? UINT32_MAX :
-		    xs->xs_used[(from - xs->xs_first) >> WORD_SHIFT];
+		w = used_word(xs, from);
 		w = (used ? w : ~w) & UINT32_MAX << (from & WORD_MASK);
 		from = align_down(from, VM_EXTWORD_FRAMES);
 		if (w != 0)
@@ -712,48 +797,84 @@ vm_extmap_next_fresh(struct vm_extmap *map, uint64_t n, vm_frame_t from,
 	return (false);
 }
 
-/* A whole block becomes free: no need to look at what it was. */
+/*
+ * A whole block becomes free: no need to look at what it was, or, if it is
+ * virgin, to write it.
+ */
 static void
 block_insert(struct vm_extspan *xs, uint64_t b)
 {
-	static const struct vm_extsum whole = {
-		VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES, VM_EXTBLOCK_FRAMES,
-		VM_EXTBLOCK_FRAMES
-	};
 	unsigned i;
 
+	for (i = 0; i <= MAXORDER; i++) {
+		if (!order_test(xs, i, b))
+			order_set(xs, i, b);
+	}
+	if (block_virgin(xs, b))
+		return;
 	for (i = 0; i < BLOCK_WORDS; i++)
 		atomic_store_explicit(&xs->xs_word[b * BLOCK_WORDS + i], 0,
 		    memory_order_relaxed);
-	xs->xs_sum[b] = whole;
-	bit_clear(xs->xs_dirty, b);
-	for (i = 0; i <= MAXORDER; i++)
-		order_set(xs, i, b);
+	xs->xs_sum[b] = whole_sum;
+	xs->xs_group[b >> 6].eg_dirty &= ~((uint64_t)1 << (b & 63));
 	if (xs->xs_used != NULL)
 		memset(&xs->xs_used[b * BLOCK_WORDS], 0,
 		    BLOCK_WORDS * sizeof(xs->xs_used[0]));
+}
+
+/* A whole chunk that is virgin, and was absent, becomes free. */
+static bool
+chunk_insert(struct vm_extspan *xs, uint64_t group)
+{
+	unsigned k;
+
+	if (atomic_load_explicit(&xs->xs_virgin[group],
+	    memory_order_relaxed) != UINT64_MAX ||
+	    xs->xs_group[group].eg_order[0] != 0)
+		return (false);
+	for (k = 0; k <= MAXORDER; k++) {
+		xs->xs_group[group].eg_order[k] = UINT64_MAX;
+		xs->xs_top[group >> 6].et_order[k] |=
+		    (uint64_t)1 << (group & 63);
+		xs->xs_nblocks[k] += 64;
+	}
+	return (true);
+}
+
+/* What [start, end) has in one chunk, or in one block of it. */
+static vm_frame_t
+part_insert(struct vm_extmap *map, struct vm_extspan *xs, vm_frame_t start,
+    vm_frame_t end)
+{
+	vm_frame_t stop = frame_min(end,
+	    align_down(start, VM_EXTBLOCK_FRAMES) + VM_EXTBLOCK_FRAMES);
+
+	if ((start & CHUNK_MASK) == 0 && end - start >= VM_EXTCHUNK_FRAMES &&
+	    chunk_insert(xs, span_block(xs, start) >> 6)) {
+		map->xm_nfree += VM_EXTCHUNK_FRAMES;
+		return (start + VM_EXTCHUNK_FRAMES);
+	}
+	if (stop - start == VM_EXTBLOCK_FRAMES) {
+		block_insert(xs, span_block(xs, start));
+		map->xm_nfree += VM_EXTBLOCK_FRAMES;
+	} else {
+		vm_extmap_set(map, start, stop, VM_FRAME_FREE);
+		for_blocks(map, start, stop, block_fresh);
+	}
+	return (stop);
 }
 
 void
 vm_extmap_insert(struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 {
 	struct vm_extspan *xs = NULL;
-	vm_frame_t stop;
 
-	for (; start < end; start = stop) {
+	while (start < end) {
 		if (xs == NULL || start >= span_end(xs))
 			xs = vm_extmap_span(map, start);
 		KASSERT(xs != NULL);
-		stop = align_down(start, VM_EXTBLOCK_FRAMES) +
-		    VM_EXTBLOCK_FRAMES;
-		if (stop <= end && stop - start == VM_EXTBLOCK_FRAMES) {
-			block_insert(xs, span_block(xs, start));
-			map->xm_nfree += VM_EXTBLOCK_FRAMES;
-			continue;
-		}
-		stop = frame_min(stop, end);
-		vm_extmap_set(map, start, stop, VM_FRAME_FREE);
-		for_blocks(map, start, stop, block_fresh);
+		start = part_insert(map, xs, start,
+		    frame_min(end, span_end(xs)));
 	}
 }
 
@@ -763,7 +884,7 @@ span_nfree(const struct vm_extspan *xs)
 	uint64_t b, n = 0;
 
 	for (b = 0; b < span_nblocks(xs); b++)
-		n += xs->xs_sum[b].es_free;
+		n += block_sum(xs, b)->es_free;
 	return (n);
 }
 
@@ -779,7 +900,7 @@ blocks_nfree(const struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 	    f += VM_EXTBLOCK_FRAMES) {
 		xs = vm_extmap_span(map, f);
 		KASSERT(xs != NULL);
-		n += xs->xs_sum[span_block(xs, f)].es_free;
+		n += block_sum(xs, span_block(xs, f))->es_free;
 	}
 	return (n);
 }
@@ -815,16 +936,18 @@ int
 vm_extmap_load(struct vm_extmap *map, struct vm_extspan *xs,
     const uint64_t *words, size_t nwords)
 {
-	uint64_t b;
+	uint64_t b, end = (nwords + BLOCK_WORDS - 1) / BLOCK_WORDS;
 	size_t i;
 
 	if (nwords > xs->xs_nframes >> WORD_SHIFT)
 		return (EINVAL);
 	map->xm_nfree -= span_nfree(xs);
+	for (b = 0; b < end; b++)
+		block_touch(xs, b);
 	for (i = 0; i < nwords; i++)
 		atomic_store_explicit(&xs->xs_word[i], words[i],
 		    memory_order_relaxed);
-	for (b = 0; b < span_nblocks(xs); b++)
+	for (b = 0; b < end; b++)
 		block_summarise(xs, b);
 	map->xm_nfree += span_nfree(xs);
 	return (0);
@@ -913,12 +1036,12 @@ run_end_of(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit,
 				return (f);
 		}
 		if ((f & BLOCK_MASK) == 0 &&
-		    xs->xs_sum[span_block(xs, f)].es_free ==
+		    block_sum(xs, span_block(xs, f))->es_free ==
 		    VM_EXTBLOCK_FRAMES) {
 			f += VM_EXTBLOCK_FRAMES;
 			continue;
 		}
-		taken = word_taken(word_load(span_word(xs, f)), held) &
+		taken = word_taken(frame_word(xs, f), held) &
 		    UINT32_MAX << (f & WORD_MASK);
 		if (taken != 0) {
 			f = align_down(f, VM_EXTWORD_FRAMES) +
@@ -946,12 +1069,12 @@ run_start_of(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit,
 				return (f);
 		}
 		if ((f & BLOCK_MASK) == 0 &&
-		    xs->xs_sum[span_block(xs, f - 1)].es_free ==
+		    block_sum(xs, span_block(xs, f - 1))->es_free ==
 		    VM_EXTBLOCK_FRAMES) {
 			f -= VM_EXTBLOCK_FRAMES;
 			continue;
 		}
-		taken = word_taken(word_load(span_word(xs, f - 1)), held) &
+		taken = word_taken(frame_word(xs, f - 1), held) &
 		    half_mask(0, (unsigned)((f - 1) & WORD_MASK) + 1);
 		if (taken != 0) {
 			f = align_down(f - 1, VM_EXTWORD_FRAMES) +
@@ -995,24 +1118,24 @@ vm_extmap_around(const struct vm_extmap *map, vm_frame_t frame,
 static bool
 order_next(const struct vm_extspan *xs, unsigned k, uint64_t *bp)
 {
-	uint64_t nwords = bitmap_words(span_nblocks(xs));
+	uint64_t ngroups = bitmap_words(span_nblocks(xs));
 	uint64_t i = *bp >> 6, w, t;
 
-	if (i >= nwords)
+	if (i >= ngroups)
 		return (false);
-	w = xs->xs_order[k][i] & UINT64_MAX << (*bp & 63);
+	w = xs->xs_group[i].eg_order[k] & UINT64_MAX << (*bp & 63);
 	if (w == 0) {
-		if (++i >= nwords)
+		if (++i >= ngroups)
 			return (false);
-		t = xs->xs_top[k][i >> 6] & UINT64_MAX << (i & 63);
+		t = xs->xs_top[i >> 6].et_order[k] & UINT64_MAX << (i & 63);
 		i >>= 6;
 		while (t == 0) {
-			if (++i >= bitmap_words(nwords))
+			if (++i >= bitmap_words(ngroups))
 				return (false);
-			t = xs->xs_top[k][i];
+			t = xs->xs_top[i].et_order[k];
 		}
 		i = i << 6 | (unsigned)__builtin_ctzll(t);
-		w = xs->xs_order[k][i];
+		w = xs->xs_group[i].eg_order[k];
 	}
 	*bp = i << 6 | (unsigned)__builtin_ctzll(w);
 	return (true);
@@ -1024,19 +1147,20 @@ order_prev(const struct vm_extspan *xs, unsigned k, uint64_t *bp)
 {
 	uint64_t i = *bp >> 6, w, t;
 
-	w = xs->xs_order[k][i] & UINT64_MAX >> (63 - (*bp & 63));
+	w = xs->xs_group[i].eg_order[k] & UINT64_MAX >> (63 - (*bp & 63));
 	if (w == 0) {
 		if (i-- == 0)
 			return (false);
-		t = xs->xs_top[k][i >> 6] & UINT64_MAX >> (63 - (i & 63));
+		t = xs->xs_top[i >> 6].et_order[k] &
+		    UINT64_MAX >> (63 - (i & 63));
 		i >>= 6;
 		while (t == 0) {
 			if (i-- == 0)
 				return (false);
-			t = xs->xs_top[k][i];
+			t = xs->xs_top[i].et_order[k];
 		}
 		i = i << 6 | log2_floor(t);
-		w = xs->xs_order[k][i];
+		w = xs->xs_group[i].eg_order[k];
 	}
 	*bp = i << 6 | log2_floor(w);
 	return (true);
@@ -1055,8 +1179,26 @@ block_full_words(const vm_extword_t *wp)
 }
 
 /*
- * The first aligned free run of 2^order frames in a block at or after
- * position pos (below 512); false: none.
+ * The starts of aligned runs of 2^k set bits, of which the first is right, and
+ * there is one if and only if there is a run; k from 0 to 5.  It is the
+ * trick that finds a zero byte, in lanes of 2^k bits.
+ */
+static inline uint32_t
+first_run(uint32_t m, unsigned k)
+{
+	static const uint32_t low[] = {
+		0, 0x55555555, 0x11111111, 0x01010101, 0x00010001, 0x00000001
+	};
+	uint32_t t = ~m;
+
+	if (k == 0)
+		return (m);
+	return (((t - low[k]) & m) >> ((1U << k) - 1) & low[k]);
+}
+
+/*
+ * The first aligned free run of 2^order frames in a block, which is no virgin,
+ * at or after position pos (below 512); false: none.
  */
 static bool
 block_first_run(const struct vm_extspan *xs, uint64_t b, unsigned order,
@@ -1074,12 +1216,12 @@ block_first_run(const struct vm_extspan *xs, uint64_t b, unsigned order,
 		    (unsigned)__builtin_ctz(m) << WORD_SHIFT;
 		return (m != 0);
 	}
-	m = fold(word_free(word_load(&wp[i])), order) &
-	    UINT32_MAX << (pos & WORD_MASK);
+	m = first_run(word_free(word_load(&wp[i])) &
+	    UINT32_MAX << (pos & WORD_MASK), order);
 	while (m == 0) {
 		if (++i == BLOCK_WORDS)
 			return (false);
-		m = fold(word_free(word_load(&wp[i])), order);
+		m = first_run(word_free(word_load(&wp[i])), order);
 	}
 	*foundp = i << WORD_SHIFT | (unsigned)__builtin_ctz(m);
 	return (true);
@@ -1139,14 +1281,14 @@ struct extent_search {
 static bool
 block_hopeless(const struct vm_extspan *xs, uint64_t b, uint64_t n)
 {
-	const struct vm_extsum *sum = &xs->xs_sum[b];
+	const struct vm_extsum *sum = block_sum(xs, b);
 
 	if (n > VM_EXTBLOCK_FRAMES || sum->es_longest >= n)
 		return (false);
 	if (b == 0 || b == span_nblocks(xs) - 1)
 		return (sum->es_start == 0 && sum->es_end == 0);
-	return ((unsigned)sum->es_start + sum[-1].es_end < n &&
-	    (unsigned)sum->es_end + sum[1].es_start < n);
+	return ((unsigned)sum->es_start + block_sum(xs, b - 1)->es_end < n &&
+	    (unsigned)sum->es_end + block_sum(xs, b + 1)->es_start < n);
 }
 
 static bool
@@ -1169,6 +1311,7 @@ span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
 		if (f > from)
 			from = f;
 		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		block_touch(xs, b);
 		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_first_run(xs, b, es->es_order,
 		    (unsigned)(from & BLOCK_MASK), &found)) {
@@ -1208,6 +1351,7 @@ span_extent_prev(const struct extent_search *es, struct vm_extspan *xs,
 		end = limit - f < VM_EXTBLOCK_FRAMES ?
 		    (unsigned)(limit - f) : VM_EXTBLOCK_FRAMES;
 		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		block_touch(xs, b);
 		if (block_hopeless(xs, b, es->es_n) ||
 		    !block_last_run(xs, b, es->es_order, end, &found)) {
 			block_clean(xs, b);
@@ -1319,13 +1463,12 @@ free_at(const struct vm_extmap *map, const struct vm_extspan *xs, int64_t w)
 {
 	vm_frame_t first;
 
-	if (w >= 0 && (uint64_t)w < xs->xs_nframes >> WORD_SHIFT)
-		return (word_free(word_load(&xs->xs_word[w])));
 	if (w < 0 && xs->xs_first == 0)
 		return (0);
-	first = w < 0 ? xs->xs_first - VM_EXTWORD_FRAMES : span_end(xs);
-	xs = vm_extmap_span(map, first);
-	return (xs == NULL ? 0 : word_free(word_load(span_word(xs, first))));
+	first = xs->xs_first + (uint64_t)w * VM_EXTWORD_FRAMES;
+	if (w < 0 || first >= span_end(xs))
+		xs = vm_extmap_span(map, first);
+	return (xs == NULL ? 0 : word_free(frame_word(xs, first)));
 }
 
 /* The starts in the first word of two where size and alignment are met. */
@@ -1402,6 +1545,7 @@ small_in_span(const struct extent_search *es, const struct vm_extreq *req,
 	for (b = span_block(xs, low); order_next(xs, es->es_order, &b) &&
 	    block_first(xs, b) < high; b++) {
 		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		block_touch(xs, b);
 		if (!block_hopeless(xs, b, es->es_n) &&
 		    small_in_block(es, req, xs, b, &next, startp))
 			return (true);
@@ -1556,7 +1700,7 @@ state_end(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
 			if (xs == NULL)
 				return (from);
 		}
-		w = word_load(span_word(xs, from));
+		w = frame_word(xs, from);
 		differs = (uint32_t)w ^ (state & 1 ? UINT32_MAX : 0);
 		differs |= (uint32_t)(w >> 32) ^ (state & 2 ? UINT32_MAX : 0);
 		differs &= UINT32_MAX << (from & WORD_MASK);
@@ -1602,7 +1746,7 @@ vm_extmap_word_owned(const struct vm_extmap *map, vm_frame_t frame)
 {
 	const struct vm_extspan *xs = vm_extmap_span(map, frame);
 
-	return (xs == NULL || word_load(span_word(xs, frame)) >> 32 != 0);
+	return (xs == NULL || frame_word(xs, frame) >> 32 != 0);
 }
 
 bool
@@ -1626,7 +1770,7 @@ vm_extmap_owned(const struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 		    VM_EXTWORD_FRAMES);
 		if (xs == NULL || start >= span_end(xs))
 			xs = vm_extmap_span(map, start);
-		w = xs == NULL ? ABSENT : word_load(span_word(xs, start));
+		w = xs == NULL ? ABSENT : frame_word(xs, start);
 		bit = (unsigned)(start & WORD_MASK);
 		n += (unsigned)__builtin_popcountll(w >> 32 &
 		    half_mask(bit, bit + (unsigned)(stop - start)));
@@ -1662,15 +1806,18 @@ vm_extmap_alloc(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 	vm_frame_t stop = frame_min(end,
 	    align_down(start, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES);
 	unsigned bit = (unsigned)(start & WORD_MASK);
+	struct vm_extspan *xs;
 	uint64_t set;
 
 	KASSERT(n > 0 && run_end(map, start, end) == end);
 	/* The first word in one step: a head never lacks its tails. */
 	set = (uint64_t)half_mask(bit, bit + (unsigned)(stop - start)) << 32 |
 	    (uint64_t)1 << bit;
+	xs = vm_extmap_span(map, start);
+	block_touch(xs, span_block(xs, start));
 	range_change(map, stop, end, 0, FIRST_BITS);
-	atomic_fetch_or_explicit(span_word(vm_extmap_span(map, start), start),
-	    set, memory_order_acq_rel);
+	atomic_fetch_or_explicit(span_word(xs, start), set,
+	    memory_order_acq_rel);
 	for_blocks(map, start, end, block_taken_range);
 	map->xm_nfree -= n;
 	map->xm_next = end;
@@ -1694,7 +1841,8 @@ vm_extmap_split(struct vm_extmap *map, vm_frame_t at)
 bool
 vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 {
-	vm_extword_t *wp = span_word(vm_extmap_span(map, start), start);
+	struct vm_extspan *xs = vm_extmap_span(map, start);
+	vm_extword_t *wp = span_word(xs, start);
 	vm_frame_t end = start + n;
 	vm_frame_t stop = frame_min(end,
 	    align_down(start, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES);
@@ -1703,6 +1851,7 @@ vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 	uint64_t clear = both_halves(half_mask(bit,
 	    bit + (unsigned)(stop - start)));
 
+	block_touch(xs, span_block(xs, start));
 	old = word_load(wp);
 	do {
 		if ((old & head) != head)
@@ -1726,9 +1875,11 @@ vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 
 	if (xs == NULL)
 		return (0);
+	b = span_block(xs, first);
+	if (block_virgin(xs, b))
+		return (0);
 	wp = span_word(xs, first);
 	old = word_load(wp);
-	b = span_block(xs, first);
 	do {
 		freed = (uint32_t)old & ~(uint32_t)(old >> 32) & mask;
 		if (freed == 0)
@@ -1777,9 +1928,9 @@ worth_next(const struct vm_extspan *xs, unsigned worth, uint64_t *bp,
 	unsigned k = worth_order[worth];
 
 	while (b < end && order_next(xs, 0, &b) && b < end) {
-		w = xs->xs_order[0][b >> 6] & UINT64_MAX << (b & 63);
+		w = xs->xs_group[b >> 6].eg_order[0] & UINT64_MAX << (b & 63);
 		if (k < VM_EXTMAP_NORDER)
-			w &= ~xs->xs_order[k][b >> 6];
+			w &= ~xs->xs_group[b >> 6].eg_order[k];
 		if (w != 0) {
 			*bp = (b & ~(uint64_t)63) |
 			    (unsigned)__builtin_ctzll(w);
@@ -1832,6 +1983,7 @@ block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
 	uint32_t first = (uint32_t)(block_first(xs, b) - base), m, take;
 	unsigned n = 0, i;
 
+	block_touch(xs, b);
 	for (i = 0; i < BLOCK_WORDS && n < want; i++) {
 		m = word_free(word_load(&wp[i]));
 		for (take = 0; m != 0 && n < want; n++, m &= m - 1) {
@@ -1875,13 +2027,38 @@ vm_extmap_hold(struct vm_extmap *map, vm_frame_t *hint, vm_frame_t low,
  */
 
 static const char *
+orders_check(const struct vm_extspan *xs, uint64_t b, unsigned orders,
+    bool exact)
+{
+	unsigned k;
+	bool has;
+
+	for (k = 0; k <= MAXORDER; k++) {
+		has = order_test(xs, k, b);
+		if (!has && (orders >> k & 1) != 0)
+			return ("order bit of a block missing");
+		if (has && exact && (orders >> k & 1) == 0)
+			return ("order bit of a clean block too many");
+		if (has && (xs->xs_top[b >> 12].et_order[k] >>
+		    (b >> 6 & 63) & 1) == 0)
+			return ("order bitmap's index misses a word");
+	}
+	return (NULL);
+}
+
+static const char *
 block_check(const struct vm_extspan *xs, uint64_t b)
 {
 	const struct vm_extsum *sum = &xs->xs_sum[b];
+	bool exact = !block_dirty(xs, b);
 	struct block_scan bs;
-	unsigned k;
-	bool has, exact = !bit_test(xs->xs_dirty, b);
 
+	if (block_virgin(xs, b)) {
+		if (!exact)
+			return ("block that was never written is dirty");
+		return (orders_check(xs, b, virgin_free(xs, b) ?
+		    ORDERS_UPTO(MAXORDER) : 0, true));
+	}
 	block_scan(xs, b, &bs);
 	if (sum->es_free != bs.bs_sum.es_free)
 		return ("free frames of a block miscounted");
@@ -1891,14 +2068,22 @@ block_check(const struct vm_extspan *xs, uint64_t b)
 		return ("summary of a block too low");
 	if (exact && memcmp(sum, &bs.bs_sum, sizeof(*sum)) != 0)
 		return ("summary of a clean block too high");
+	return (orders_check(xs, b, bs.bs_orders, exact));
+}
+
+/* The blocks of each order are as many as counted. */
+static const char *
+span_check(const struct vm_extspan *xs)
+{
+	uint64_t i, n;
+	unsigned k;
+
 	for (k = 0; k <= MAXORDER; k++) {
-		has = bit_test(xs->xs_order[k], b);
-		if (!has && (bs.bs_orders >> k & 1) != 0)
-			return ("order bit of a block missing");
-		if (has && exact && (bs.bs_orders >> k & 1) == 0)
-			return ("order bit of a clean block too many");
-		if (has && !bit_test(xs->xs_top[k], b >> 6))
-			return ("order bitmap's index misses a word");
+		for (i = n = 0; i < bitmap_words(span_nblocks(xs)); i++)
+			n += (unsigned)__builtin_popcountll(
+			    xs->xs_group[i].eg_order[k]);
+		if (n != xs->xs_nblocks[k])
+			return ("blocks of an order miscounted");
 	}
 	return (NULL);
 }
@@ -1920,7 +2105,12 @@ vm_extmap_check(const struct vm_extmap *map, vm_frame_t *where)
 				*where = block_first(xs, b);
 				return (why);
 			}
-			nfree += xs->xs_sum[b].es_free;
+			nfree += block_sum(xs, b)->es_free;
+		}
+		why = span_check(xs);
+		if (why != NULL) {
+			*where = xs->xs_first;
+			return (why);
 		}
 	}
 	return (nfree == map->xm_nfree ? NULL : "free frames miscounted");

@@ -43,23 +43,39 @@ struct vm_extsum {
 	uint16_t	es_free;	/* free frames; always exact */
 };
 
+/* What is known of the 64 blocks of a chunk: a bit for each. */
+struct vm_extgroup {
+	uint64_t	eg_order[VM_EXTMAP_NORDER];	/* it may hold an
+					   aligned run of 2^k */
+	uint64_t	eg_dirty;	/* its summary is an upper bound */
+	uint64_t	eg_pad[16 - VM_EXTMAP_NORDER - 1];
+};
+
+/* Of 64 chunks: eg_order[k] is not zero. */
+struct vm_exttop {
+	uint64_t	et_order[VM_EXTMAP_NORDER];
+};
+
 /*
  * The part of the map over contiguous frames: whole chunks.
+ *
+ * Of a virgin block nothing but its bits is written yet: not its words, its
+ * summary, nor what xs_used says of it.  It is wholly free, and was always, if
+ * its order bits are set, and wholly absent if not.
  */
 struct vm_extspan {
 	vm_frame_t	xs_first;	/* multiple of VM_EXTCHUNK_FRAMES */
 	uint64_t	xs_nframes;	/* multiple of VM_EXTCHUNK_FRAMES */
 	vm_extword_t	*xs_word;	/* xs_nframes / 32 */
 	struct vm_extsum *xs_sum;	/* xs_nframes / 512 */
-	uint64_t	*xs_dirty;	/* a bit a block */
-	uint64_t	*xs_order[VM_EXTMAP_NORDER];	/* a bit a block: may
-					   hold an aligned run of 2^k */
-	uint64_t	*xs_top[VM_EXTMAP_NORDER];	/* a bit a word of
-					   xs_order: it is not zero */
+	struct vm_extgroup *xs_group;	/* one a chunk */
+	struct vm_exttop *xs_top;	/* one for 64 of those */
+	_Atomic uint64_t *xs_virgin;	/* a bit a block */
 	_Atomic vm_owner_t *xs_owner;	/* the caller's: a tag a frame, or
 					   NULL; not used here */
 	uint32_t	*xs_used;	/* a bit a frame: it was not free at
 					   some time; or NULL: not recorded */
+	uint64_t	xs_nblocks[VM_EXTMAP_NORDER];	/* with that order */
 };
 
 struct vm_extmap {
@@ -100,8 +116,8 @@ struct vm_extreq {
  * 64-byte aligned, contents ignored.  Every frame starts absent: never found,
  * and not to be freed.  => 0; EINVAL: not whole chunks, overlaps another
  * span, or reaches past VM_FRAME_END; ENOSPC: VM_EXTMAP_SPANS spans.
- * vm_extmap_record: from here on record which frames of a span are used; bits
- * has a bit a frame, contents ignored.
+ * vm_extmap_record: from here on record which frames of a span, that was just
+ * attached, are used; bits has a bit a frame, contents ignored.
  * vm_extmap_insert: absent frames [start, end) become free, and fresh; they
  * lie in attached spans.
  * vm_extmap_set: put frames of an attached map in a state whatever it was:

@@ -164,6 +164,8 @@ vm_page_free(paddr_t pa)
 	    atomic_load_explicit(&vm_sync_epoch, memory_order_relaxed)))
 		return (page_free_slow(s, pa, __builtin_return_address(0)));
 	number = (uint32_t)(frame - q->pq_base);
+	if (unlikely(vm_pageplace_virgin(&q->pq_place, number)))
+		return (page_free_slow(s, pa, __builtin_return_address(0)));
 	/* The entry comes first: a held frame is on a queue at any moment. */
 	atomic_store_explicit(&q->pq_entry[vm_pageq_slot(head)], number,
 	    memory_order_relaxed);

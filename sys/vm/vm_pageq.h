@@ -22,9 +22,9 @@
  * <machine/vm_machdep.h>: a power of two, at least 64.
  */
 #ifndef VM_PAGEQ_SIZE
-#define	VM_PAGEQ_SIZE	8192
+#define	VM_PAGEQ_SIZE	4096
 #endif
-#define	VM_PAGEQ_BATCH	(VM_PAGEQ_SIZE / 16)
+#define	VM_PAGEQ_BATCH	(VM_PAGEQ_SIZE / 8)
 
 _Static_assert((VM_PAGEQ_SIZE & (VM_PAGEQ_SIZE - 1)) == 0 &&
     VM_PAGEQ_SIZE >= 64, "VM_PAGEQ_SIZE");
@@ -32,13 +32,15 @@ _Static_assert((VM_PAGEQ_SIZE & (VM_PAGEQ_SIZE - 1)) == 0 &&
 /*
  * Where the state of frames is found without a search: those with the numbers
  * [pp_start, pp_start + pp_nframes) in a queue, in one segment and one span.
- * pp_words and pp_owners are where the word and the owner of number 0 would
- * be, if the span reached so far: numbers, as that may lie outside anything.
+ * pp_words, pp_virgins and pp_owners are where the word of number 0, the
+ * word with the virgin bit of its block, and its owner would be, if the span
+ * reached so far: numbers, as that may lie outside anything.
  */
 struct vm_pageplace {
 	uint32_t	pp_start;
 	uint32_t	pp_nframes;
 	uintptr_t	pp_words;
+	uintptr_t	pp_virgins;
 	uintptr_t	pp_owners;	/* 0: no owners are kept */
 	uint32_t	pp_epoch;	/* good while vm_sync_epoch is this */
 };
@@ -92,6 +94,17 @@ vm_pageplace_has(const struct vm_pageplace *pp, uint64_t number)
 {
 
 	return (number - pp->pp_start < pp->pp_nframes);
+}
+
+/* vm_pageplace_virgin: is its word not written yet?  Then it is free. */
+static inline bool
+vm_pageplace_virgin(const struct vm_pageplace *pp, uint32_t number)
+{
+	const _Atomic uint64_t *wp = (const _Atomic uint64_t *)(pp->pp_virgins +
+	    (uintptr_t)(number / VM_EXTCHUNK_FRAMES) * sizeof(*wp));
+
+	return ((atomic_load_explicit(wp, memory_order_acquire) >>
+	    (number / VM_EXTBLOCK_FRAMES & 63) & 1) != 0);
 }
 
 static inline vm_extword_t *

@@ -566,6 +566,9 @@ place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 	pp->pp_words = (uintptr_t)xs->xs_word -
 	    (uintptr_t)((intptr_t)first / VM_EXTWORD_FRAMES) *
 	    sizeof(vm_extword_t);
+	pp->pp_virgins = (uintptr_t)xs->xs_virgin -
+	    (uintptr_t)((intptr_t)first / VM_EXTCHUNK_FRAMES) *
+	    sizeof(uint64_t);
 	pp->pp_owners = xs->xs_owner == NULL ? 0 : (uintptr_t)xs->xs_owner -
 	    first * sizeof(vm_owner_t);
 	/* While somebody waits, no place is good for the short way. */
@@ -986,7 +989,8 @@ page_to_queue(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
 	    memory_order_relaxed);
 
 	if (vm_pageq_count(q) == VM_PAGEQ_SIZE ||
-	    !vm_pageplace_has(pp, frame - q->pq_base) || pp->pp_epoch != atomic_load(&vm_sync_epoch) ||
+	    !vm_pageplace_has(pp, frame - q->pq_base) ||
+	    vm_pageplace_virgin(pp, number) || pp->pp_epoch != atomic_load(&vm_sync_epoch) ||
 	    vm_extmap_state(&vm_map, frame + 1) == VM_FRAME_TAIL)
 		return (false);
 	atomic_store_explicit(&q->pq_entry[vm_pageq_slot(head)],

@@ -275,6 +275,40 @@ mask_gaps(const struct reader *r, uint64_t *words,
 	words_absent(words, xs->xs_first, from, end);
 }
 
+/*
+ * The words of blocks that the kernel did not write yet are those of free
+ * frames.
+ */
+static void
+blank_virgins(const struct reader *r, const struct vm_export_span *sp,
+    uint64_t *words, const struct vm_extspan *xs)
+{
+	vm_frame_t a = sp->vep_first, b = span_end(sp), f, next;
+	uint64_t first, bit, *bits;
+	size_t n;
+
+	if (sp->vep_virgin == 0 ||
+	    !clip(&a, &b, xs->xs_first, xs->xs_first + xs->xs_nframes))
+		return;
+	first = (a - sp->vep_first) / VM_EXPORT_BLOCK / 64;
+	n = (size_t)((b - 1 - sp->vep_first) / VM_EXPORT_BLOCK / 64 - first) +
+	    1;
+	bits = xcalloc(n, sizeof(*bits));
+	read_bytes(r, "virgin blocks", sp->vep_virgin + first * sizeof(*bits),
+	    bits, n * sizeof(*bits));
+	for (f = a; f < b; f = next) {
+		bit = (f - sp->vep_first) / VM_EXPORT_BLOCK;
+		next = sp->vep_first + (bit + 1) * VM_EXPORT_BLOCK;
+		if (next > b)
+			next = b;
+		if ((bits[bit / 64 - first] >> bit % 64 & 1) != 0)
+			memset(&words[(f - xs->xs_first) / VM_EXTWORD_FRAMES],
+			    0, (size_t)((next - f) / VM_EXTWORD_FRAMES) *
+			    sizeof(*words));
+	}
+	free(bits);
+}
+
 static void
 load_words(const struct reader *r, struct vm_extspan *xs)
 {
@@ -295,6 +329,8 @@ load_words(const struct reader *r, struct vm_extspan *xs)
 		    &words[(a - xs->xs_first) / VM_EXTWORD_FRAMES],
 		    (size_t)((b - a) / VM_EXTWORD_FRAMES) * sizeof(*words));
 	}
+	for (i = 0; i < r->r_nspan; i++)
+		blank_virgins(r, &r->r_span[i], words, xs);
 	mask_gaps(r, words, xs);
 	if (vm_extmap_load(&r->r_st->st_map, xs, words, nwords) != 0)
 		errx(1, "%s: state words do not fit", r->r_st->st_name);

@@ -245,8 +245,11 @@ tamper_summary(void)
 {
 	struct vm_extspan *xs = vm_extmap_span(&vm_map, TOP_FRAME);
 	struct vm_extsum *sum = &xs->xs_sum[(TOP_FRAME - xs->xs_first) / 512];
-	struct vm_extsum saved = *sum;
+	struct vm_extsum saved;
 
+	/* It is not written before somebody changes it. */
+	vm_extmap_set(&vm_map, TOP_FRAME, TOP_FRAME + 1, VM_FRAME_FREE);
+	saved = *sum;
 	ATF_REQUIRE_EQ(saved.es_free, 512);
 	sum->es_longest = 511;
 	broken("summary of a block too low");
@@ -272,14 +275,14 @@ tamper_order_bitmap(void)
 	unsigned k;
 
 	for (k = 0; k < VM_EXTMAP_NORDER; k++) {
-		saved = xs->xs_order[k][b / 64];
-		xs->xs_order[k][b / 64] &= ~(UINT64_C(1) << b % 64);
+		saved = xs->xs_group[b / 64].eg_order[k];
+		xs->xs_group[b / 64].eg_order[k] &= ~(UINT64_C(1) << b % 64);
 		broken(NULL);
-		xs->xs_order[k][b / 64] = saved;
-		saved = xs->xs_top[k][b / 4096];
-		xs->xs_top[k][b / 4096] = 0;
+		xs->xs_group[b / 64].eg_order[k] = saved;
+		saved = xs->xs_top[b / 4096].et_order[k];
+		xs->xs_top[b / 4096].et_order[k] = 0;
 		broken(NULL);
-		xs->xs_top[k][b / 4096] = saved;
+		xs->xs_top[b / 4096].et_order[k] = saved;
 	}
 	audit_ok(NULL);
 }

@@ -58,6 +58,11 @@ state_of(vm_frame_t frame)
 		span = element(&vm_export.ve_spans, i);
 		if (frame - span->vep_first >= span->vep_nframes)
 			continue;
+		i = (unsigned)((frame - span->vep_first) / VM_EXPORT_BLOCK);
+		words = memory(span->vep_virgin,
+		    (span->vep_nframes / VM_EXPORT_BLOCK + 63) / 64 * 8);
+		if ((words[i / 64] >> i % 64 & 1) != 0)
+			return (0);
 		words = memory(span->vep_states, span->vep_nframes / 4);
 		w = words[(frame - span->vep_first) / 32] >> frame % 32;
 		return ((unsigned)(w & 1) | (unsigned)(w >> 32 & 1) << 1);

@@ -602,6 +602,21 @@ look_next(struct world *w)
 	}
 }
 
+/* A word of a span, made of the states: it need not be written yet. */
+static uint64_t
+word_of(const struct world *w, const struct vm_extspan *xs, unsigned k)
+{
+	vm_frame_t first = xs->xs_first + (uint64_t)k * VM_EXTWORD_FRAMES;
+	uint64_t word = 0, state;
+	unsigned i;
+
+	for (i = 0; i < VM_EXTWORD_FRAMES; i++) {
+		state = vm_extmap_state(&w->w_map, first + i);
+		word |= (state & 1) << i | (state >> 1) << (i + 32);
+	}
+	return (word);
+}
+
 /* A second map that adopts the words is the same map. */
 static void
 look_load(struct world *w)
@@ -621,7 +636,7 @@ look_load(struct world *w)
 		words = calloc(nwords + 1, sizeof(*words));
 		ATF_REQUIRE(words != NULL);
 		for (k = 0; k < nwords; k++)
-			words[k] = from->xs_word[k];
+			words[k] = word_of(w, from, k);
 		ATF_REQUIRE_EQ(vm_extmap_load(&copy.w_map, xs, words,
 		    nwords + 1), EINVAL);
 		ATF_REQUIRE_EQ(vm_extmap_load(&copy.w_map, xs, words,
@@ -1077,15 +1092,19 @@ ATF_TC_BODY(fresh, tc)
 	rng_init(&r, tc, 6);
 	for (i = 0; i < (test_long(tc) ? 200U : 10U); i++) {
 		world_make(&w, &r, spans, 1);
-		oracle_init(&fresh);
-		oracle_add(&fresh, CHUNK, CHUNK, VM_FRAME_HEAD);
 		set(&w, CHUNK, CHUNK + 5000, VM_FRAME_FREE);
 		/* Not recorded: nothing is fresh. */
 		ATF_REQUIRE(!vm_extmap_next_fresh(&w.w_map, 1, 0,
 		    VM_FRAME_END, &ext));
+		world_fini(&w);
+
+		world_make(&w, &r, spans, 1);
+		oracle_init(&fresh);
+		oracle_add(&fresh, CHUNK, CHUNK, VM_FRAME_HEAD);
 		memset(bits, 0x5a, sizeof(bits));
 		vm_extmap_record(vm_extmap_span(&w.w_map, CHUNK), bits);
-		/* What was there before is not. */
+		/* Absent frames that are merely set free are not fresh. */
+		set(&w, CHUNK, CHUNK + 5000, VM_FRAME_FREE);
 		ATF_REQUIRE(!vm_extmap_next_fresh(&w.w_map, 1, 0,
 		    VM_FRAME_END, &ext));
 		for (k = 0; k < 60; k++)
@@ -1123,26 +1142,26 @@ ATF_TC_BODY(check_sees, tc)
 	xs->xs_sum[1] = sum;
 	xs->xs_sum[1].es_end++;		/* too high while it is clean */
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_dirty[0] |= 2;		/* but a bound when it is dirty */
+	xs->xs_group[0].eg_dirty |= 2;		/* but a bound when it is dirty */
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) == NULL);
-	xs->xs_dirty[0] = 0;
+	xs->xs_group[0].eg_dirty = 0;
 	xs->xs_sum[1] = sum;
 	xs->xs_sum[1].es_free++;	/* which is always exact */
-	xs->xs_dirty[0] |= 2;
+	xs->xs_group[0].eg_dirty |= 2;
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_dirty[0] = 0;
+	xs->xs_group[0].eg_dirty = 0;
 	xs->xs_sum[1] = sum;
 
-	xs->xs_order[8][0] &= ~UINT64_C(2);
+	xs->xs_group[0].eg_order[8] &= ~UINT64_C(2);
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_order[8][0] |= 2;
-	xs->xs_order[9][0] |= 2;
+	xs->xs_group[0].eg_order[8] |= 2;
+	xs->xs_group[0].eg_order[9] |= 2;
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_order[9][0] &= ~UINT64_C(2);
-	top = xs->xs_top[3][0];
-	xs->xs_top[3][0] = 0;
+	xs->xs_group[0].eg_order[9] &= ~UINT64_C(2);
+	top = xs->xs_top[0].et_order[3];
+	xs->xs_top[0].et_order[3] = 0;
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_top[3][0] = top;
+	xs->xs_top[0].et_order[3] = top;
 	w.w_map.xm_nfree++;
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
 	w.w_map.xm_nfree--;

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vm/vm_bootstrap.h>
+
 #include "vm_testlib.h"
 
 /*
@@ -188,6 +190,29 @@ const struct vm_memrange pc_ranges[] = {
 };
 const unsigned pc_nranges = NITEMS(pc_ranges);
 
+/* => false: there is too much of it. */
+#define	SPOIL_MAX	(8 * MiB)
+
+static bool
+metadata_spoil(void)
+{
+	static int pattern;
+	struct vm_memrange r;
+	const char *owner;
+	unsigned i;
+
+	pattern += 0x5b;		/* all states, now here, now there */
+	for (i = 0; vm_bootstrap_taken(i, &r, &owner); i++) {
+		if (strcmp(owner, "vm") != 0)
+			continue;
+		if (r.vmr_size > SPOIL_MAX)
+			return (false);
+		memset(vm_md_phystov(r.vmr_start, r.vmr_size), pattern,
+		    r.vmr_size);
+	}
+	return (true);
+}
+
 void
 vm_start_taken(const struct vm_memrange *usable, unsigned nusable,
     const struct vm_memrange *taken, unsigned ntaken)
@@ -195,6 +220,10 @@ vm_start_taken(const struct vm_memrange *usable, unsigned nusable,
 
 	usermode_physmem_release();
 	ATF_REQUIRE_EQ(vm_physmem_load(usable, nusable, taken, ntaken), 0);
+	/* Once more, and this time the memory for metadata holds anything. */
+	if (metadata_spoil())
+		ATF_REQUIRE_EQ(vm_physmem_load(usable, nusable, taken,
+		    ntaken), 0);
 }
 
 void

@@ -419,6 +419,8 @@ FAULT(states_away, sy->sy_span[0].vep_states = 0x80000000)
 FAULT(states_zero, sy->sy_span[0].vep_states = 0)
 FAULT(states_wrap, sy->sy_span[0].vep_states = UINT64_MAX - 7)
 FAULT(states_over, sy->sy_span[1].vep_states = 0x140000 - 8)
+FAULT(virgin_away, sy->sy_span[1].vep_virgin = 0x80000000)
+FAULT(virgin_wrap, sy->sy_span[1].vep_virgin = UINT64_MAX - 3)
 FAULT(tags_away, sy->sy_span[0].vep_owners = 0x80000000)
 FAULT(tags_wrap, sy->sy_span[0].vep_owners = UINT64_MAX - 100)
 
@@ -473,7 +475,7 @@ static const struct fault faults[] = {
 	F(no_description, "no extent state at 0x110000"),
 	F(swapped, "in the other byte order is not supported"),
 	F(byteorder, "damaged: byte order 0x1020305"),
-	F(newer, "version 2: newer than this extstat, which knows 1"),
+	F(newer, "version 3: newer than this extstat, which knows 2"),
 	F(version_0, "unknown version 0"),
 	F(small, "extent state of 119 bytes, less than 120"),
 	F(pages, "pages of 2^14 bytes are not supported, only 2^12"),
@@ -502,7 +504,7 @@ static const struct fault faults[] = {
 
 	F(no_spans, "segment 0: no state of the frame at 0x1000"),
 	F(many_spans, "spans: 100000 elements, more than 1024"),
-	F(spans_away, "spans: 64 bytes at 0 are not in memory"),
+	F(spans_away, "spans: 80 bytes at 0 are not in memory"),
 	F(span_odd, "span of 0x1001 frames at frame 0 makes no sense"),
 	F(span_first_odd, "span of 0x8000 frames at frame 0x1 makes no"),
 	F(span_empty, "span of 0 frames at frame 0 makes no sense"),
@@ -517,6 +519,8 @@ static const struct fault faults[] = {
 	F(states_zero, "state words: 8192 bytes at 0 are not in memory"),
 	F(states_wrap, "state words: 8192 bytes at 0xfffffffffffffff8 are"),
 	F(states_over, "state words: 8192 bytes at 0x13fff8 are not in"),
+	F(virgin_away, "virgin blocks: 8 bytes at 0x80000000 are not in"),
+	F(virgin_wrap, "virgin blocks: 8 bytes at 0xfffffffffffffffc are"),
 	F(tags_away, "owner tags: "),
 	F(tags_wrap, "owner tags: "),
 

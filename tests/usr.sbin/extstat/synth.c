@@ -24,6 +24,7 @@
 #define	WORDS1		0x114000ULL
 #define	TAGS0		0x116000ULL
 #define	TAGS1		0x126000ULL
+#define	VIRGIN1		0x136000ULL
 
 static const struct {
 	uint64_t	start;		/* frames */
@@ -157,8 +158,8 @@ make_description(struct synth *sy)
 		{ "alloc" }, { "free" }
 	};
 	static const struct vm_export_span spans[SYNTH_NSPAN] = {
-		{ 0, SPAN_FRAMES, WORDS0, TAGS0 },
-		{ 0x100000, SPAN_FRAMES, WORDS1, TAGS1 }
+		{ 0, SPAN_FRAMES, WORDS0, TAGS0, 0 },
+		{ 0x100000, SPAN_FRAMES, WORDS1, TAGS1, VIRGIN1 }
 	};
 	static const uint64_t values[SYNTH_NCPU * SYNTH_NCOUNTER] = {
 		1000, 20, 300, 4
@@ -222,6 +223,9 @@ make_states(struct synth *sy)
 			    f > pieces[i].start ? 2 : pieces[i].state);
 		sy->sy_tags[pieces[i].start] = (uint16_t)pieces[i].tag;
 	}
+	/* The second span is free, and nobody wrote its words yet. */
+	memset(words1, 0x5a, NWORDS * sizeof(uint64_t));
+	*(uint64_t *)synth_memory(sy, VIRGIN1) = UINT64_MAX;
 }
 
 static void
