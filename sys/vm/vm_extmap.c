@@ -140,20 +140,6 @@ frame_min(vm_frame_t a, vm_frame_t b)
  * Spans.
  */
 
-struct vm_extspan *
-vm_extmap_span(const struct vm_extmap *map, vm_frame_t frame)
-{
-	unsigned i;
-
-	for (i = 0; i < map->xm_nspans; i++) {
-		const struct vm_extspan *xs = &map->xm_span[i];
-
-		if (frame - xs->xs_first < xs->xs_nframes)
-			return ((struct vm_extspan *)(uintptr_t)xs);
-	}
-	return (NULL);
-}
-
 static inline vm_frame_t
 span_end(const struct vm_extspan *xs)
 {
@@ -1437,13 +1423,60 @@ request_order(const struct vm_extreq *req)
 
 static bool
 find_first(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *ext)
+    vm_frame_t *startp)
 {
 	vm_frame_t from = es->es_low;
+	struct vm_extent ext;
 
-	for (; extent_next(es, from, ext); from = ext->e_end) {
-		if (vm_extmap_fit(req, ext->e_start, ext->e_end, false,
-		    startp))
+	for (; extent_next(es, from, &ext); from = ext.e_end) {
+		if (vm_extmap_fit(req, ext.e_start, ext.e_end, false, startp))
+			return (true);
+	}
+	return (false);
+}
+
+/*
+ * Natural requests: a power of two, at most a block, aligned to itself.  No
+ * boundary that is wide enough for one is in its way, so the first aligned run
+ * of that order is the answer.
+ */
+static bool
+natural_in_span(const struct extent_search *es, struct vm_extspan *xs,
+    vm_frame_t *startp)
+{
+	vm_frame_t from = align_up(frame_max(es->es_low, xs->xs_first),
+	    es->es_n);
+	vm_frame_t high = frame_min(es->es_high, span_end(xs)), f;
+	unsigned found;
+	uint64_t b;
+
+	for (; from + es->es_n <= high; from = f + VM_EXTBLOCK_FRAMES) {
+		b = span_block(xs, from);
+		if (!order_next(xs, es->es_order, &b))
+			break;
+		f = block_first(xs, b);
+		from = frame_max(from, f);
+		if (from >= high)
+			break;
+		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		block_touch(xs, b);
+		if (block_first_run(xs, b, es->es_order,
+		    (unsigned)(from - f), &found)) {
+			*startp = f + found;
+			return (f + found + es->es_n <= high);
+		}
+		block_clean(xs, b);
+	}
+	return (false);
+}
+
+static bool
+find_natural(const struct extent_search *es, vm_frame_t *startp)
+{
+	unsigned i;
+
+	for (i = 0; i < es->es_map->xm_nspans; i++) {
+		if (natural_in_span(es, &es->es_map->xm_span[i], startp))
 			return (true);
 	}
 	return (false);
@@ -1456,6 +1489,34 @@ find_first(struct extent_search *es, const struct vm_extreq *req,
  * a map full of extents that are long enough, but in the wrong places, costs
  * no more than any other.
  */
+struct small_search {
+	const struct extent_search *ss_es;
+	const struct vm_extreq *ss_req;
+	unsigned	ss_nshift;
+	unsigned	ss_shift[WORD_SHIFT];
+	uint32_t	ss_aligned;	/* starts in a word, by alignment */
+	int64_t		ss_next;	/* words before that one are done */
+};
+
+static void
+small_init(struct small_search *ss, const struct extent_search *es,
+    const struct vm_extreq *req)
+{
+	static const uint32_t aligned[] = {
+		0xffffffff, 0x55555555, 0x11111111, 0x01010101, 0x00010001, 1
+	};
+	unsigned have, more, n = (unsigned)req->er_npages;
+	unsigned k = log2_floor(req->er_align);
+
+	ss->ss_es = es;
+	ss->ss_req = req;
+	ss->ss_nshift = 0;
+	for (have = 1; have < n; have += more) {
+		more = have < n - have ? have : n - have;
+		ss->ss_shift[ss->ss_nshift++] = more;
+	}
+	ss->ss_aligned = aligned[k < WORD_SHIFT ? k : WORD_SHIFT];
+}
 
 /* The free frames of word w of a span; before and behind it, of others. */
 static uint32_t
@@ -1471,83 +1532,90 @@ free_at(const struct vm_extmap *map, const struct vm_extspan *xs, int64_t w)
 	return (xs == NULL ? 0 : word_free(frame_word(xs, first)));
 }
 
-/* The starts in the first word of two where size and alignment are met. */
-static uint32_t
-small_starts(const struct vm_extreq *req, vm_frame_t first, uint64_t isfree)
+/* The starts in a word where size and alignment within a word are met. */
+static inline uint32_t
+small_starts(const struct small_search *ss, uint32_t here, uint32_t next)
 {
-	static const uint32_t aligned[] = {
-		0xffffffff, 0x55555555, 0x11111111, 0x01010101, 0x00010001
-	};
-	unsigned have, more, n = (unsigned)req->er_npages;
+	uint64_t isfree = (uint64_t)next << 32 | here;
+	unsigned i;
 
-	for (have = 1; have < n; have += more) {
-		more = have < n - have ? have : n - have;
-		isfree &= isfree >> more;
-	}
-	if (req->er_align < VM_EXTWORD_FRAMES)
-		return ((uint32_t)isfree & aligned[log2_floor(req->er_align)]);
-	return ((first & (req->er_align - 1)) == 0 ? isfree & 1 : 0);
+	for (i = 0; i < ss->ss_nshift; i++)
+		isfree &= isfree >> ss->ss_shift[i];
+	return ((uint32_t)isfree & ss->ss_aligned);
 }
 
-/* In word w of a span, and the beginning of the next. */
+/* The first of those that is right in all.  => false: none is. */
 static bool
-small_in_word(const struct extent_search *es, const struct vm_extreq *req,
-    const struct vm_extspan *xs, int64_t w, vm_frame_t *startp)
+small_first(const struct small_search *ss, vm_frame_t first, uint32_t starts,
+    vm_frame_t *startp)
 {
-	vm_frame_t first = xs->xs_first + (uint64_t)w * VM_EXTWORD_FRAMES, f;
-	uint32_t here = free_at(es->es_map, xs, w), starts;
+	vm_frame_t f;
 
-	if (here == 0)
-		return (false);
-	starts = small_starts(req, first,
-	    (uint64_t)free_at(es->es_map, xs, w + 1) << 32 | here);
 	for (; starts != 0; starts &= starts - 1) {
 		f = first + (unsigned)__builtin_ctz(starts);
-		if (f < es->es_low || crosses_boundary(req, f))
+		if (f < ss->ss_es->es_low ||
+		    f + ss->ss_req->er_npages > ss->ss_es->es_high ||
+		    (f & (ss->ss_req->er_align - 1)) != 0 ||
+		    crosses_boundary(ss->ss_req, f))
 			continue;
 		*startp = f;
-		return (f + req->er_npages <= es->es_high);
+		return (true);
 	}
 	return (false);
 }
 
 /*
  * In a block whose order bit is set, and in the last word before it, from
- * which a run may reach into the block; *nextp: words before it are done.
+ * which a run may reach into the block.
  */
 static bool
-small_in_block(const struct extent_search *es, const struct vm_extreq *req,
-    const struct vm_extspan *xs, uint64_t b, int64_t *nextp,
-    vm_frame_t *startp)
+small_in_block(struct small_search *ss, const struct vm_extspan *xs,
+    uint64_t b, vm_frame_t *startp)
 {
-	int64_t w = (int64_t)(b * BLOCK_WORDS) - 1;
-	int64_t end = (int64_t)((b + 1) * BLOCK_WORDS);
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	vm_frame_t first = block_first(xs, b);
+	int64_t w = (int64_t)(b * BLOCK_WORDS);
+	uint32_t here = word_free(word_load(wp)), next, starts;
+	unsigned i;
 
-	for (w = w > *nextp ? w : *nextp; w < end; w++) {
-		if (small_in_word(es, req, xs, w, startp))
+	if (ss->ss_next < w) {
+		starts = small_starts(ss, free_at(ss->ss_es->es_map, xs,
+		    w - 1), here);
+		if (starts != 0 && small_first(ss, first - VM_EXTWORD_FRAMES,
+		    starts, startp))
 			return (true);
 	}
-	*nextp = end;
+	ss->ss_next = w + BLOCK_WORDS;
+	for (i = 1; i <= BLOCK_WORDS; i++) {
+		next = i < BLOCK_WORDS ? word_free(word_load(&wp[i])) :
+		    free_at(ss->ss_es->es_map, xs, w + BLOCK_WORDS);
+		starts = small_starts(ss, here, next);
+		if (starts != 0 && small_first(ss, first, starts, startp))
+			return (true);
+		here = next;
+		first += VM_EXTWORD_FRAMES;
+	}
 	return (false);
 }
 
 static bool
-small_in_span(const struct extent_search *es, const struct vm_extreq *req,
-    struct vm_extspan *xs, vm_frame_t *startp)
+small_in_span(struct small_search *ss, struct vm_extspan *xs,
+    vm_frame_t *startp)
 {
+	const struct extent_search *es = ss->ss_es;
 	vm_frame_t low = frame_max(es->es_low, xs->xs_first);
 	vm_frame_t high = frame_min(es->es_high, span_end(xs));
-	int64_t next = -1;
 	uint64_t b;
 
 	if (low >= high)
 		return (false);
+	ss->ss_next = -1;
 	for (b = span_block(xs, low); order_next(xs, es->es_order, &b) &&
 	    block_first(xs, b) < high; b++) {
 		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
 		block_touch(xs, b);
 		if (!block_hopeless(xs, b, es->es_n) &&
-		    small_in_block(es, req, xs, b, &next, startp))
+		    small_in_block(ss, xs, b, startp))
 			return (true);
 		block_clean(xs, b);
 		if (b + 1 == span_nblocks(xs))
@@ -1557,31 +1625,29 @@ small_in_span(const struct extent_search *es, const struct vm_extreq *req,
 }
 
 static bool
-find_small(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *ext)
+find_small(const struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp)
 {
-	struct vm_extmap *map = es->es_map;
+	struct small_search ss;
 	unsigned i;
 
-	for (i = 0; i < map->xm_nspans; i++) {
-		if (!small_in_span(es, req, &map->xm_span[i], startp))
-			continue;
-		ext->e_start = run_start(map, *startp, es->es_low);
-		ext->e_end = run_end(map, *startp + es->es_n, es->es_high);
-		return (true);
+	small_init(&ss, es, req);
+	for (i = 0; i < es->es_map->xm_nspans; i++) {
+		if (small_in_span(&ss, &es->es_map->xm_span[i], startp))
+			return (true);
 	}
 	return (false);
 }
 
 static bool
 find_last(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *ext)
+    vm_frame_t *startp)
 {
 	vm_frame_t limit = es->es_high;
+	struct vm_extent ext;
 
-	for (; extent_prev(es, limit, ext); limit = ext->e_start) {
-		if (vm_extmap_fit(req, ext->e_start, ext->e_end, true,
-		    startp))
+	for (; extent_prev(es, limit, &ext); limit = ext.e_start) {
+		if (vm_extmap_fit(req, ext.e_start, ext.e_end, true, startp))
 			return (true);
 	}
 	return (false);
@@ -1589,7 +1655,7 @@ find_last(struct extent_search *es, const struct vm_extreq *req,
 
 static bool
 find_best(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *best)
+    vm_frame_t *startp)
 {
 	vm_frame_t from = es->es_low, start;
 	uint64_t size = UINT64_MAX;
@@ -1601,7 +1667,6 @@ find_best(struct extent_search *es, const struct vm_extreq *req,
 		    ext.e_start, ext.e_end, false, &start)) {
 			size = ext.e_end - ext.e_start;
 			*startp = start;
-			*best = ext;
 		}
 	}
 	return (size != UINT64_MAX);
@@ -1609,35 +1674,57 @@ find_best(struct extent_search *es, const struct vm_extreq *req,
 
 static bool
 find_next(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *ext)
+    vm_frame_t *startp)
 {
 	vm_frame_t low = es->es_low, next = es->es_map->xm_next;
 
 	if (next > low && next < es->es_high) {
 		es->es_low = next;
-		if (find_first(es, req, startp, ext))
+		if (find_first(es, req, startp))
 			return (true);
 		es->es_low = low;
 	}
-	return (find_first(es, req, startp, ext));
+	return (find_first(es, req, startp));
 }
 
 static bool
-find_exact(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp, struct vm_extent *ext)
+find_exact(const struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp)
 {
 	vm_frame_t end = es->es_low + req->er_npages;
 
-	if (!vm_extmap_fit(req, es->es_low, end, false, startp))
-		return (false);
-	ext->e_start = es->es_low;
-	ext->e_end = end;
-	return (run_end(es->es_map, es->es_low, end) == end);
+	return (vm_extmap_fit(req, es->es_low, end, false, startp) &&
+	    run_end(es->es_map, es->es_low, end) == end);
+}
+
+static bool
+find_lowest(struct extent_search *es, const struct vm_extreq *req,
+    vm_frame_t *startp)
+{
+
+	if (req->er_npages == (uint64_t)1 << es->es_order &&
+	    req->er_align == req->er_npages)
+		return (find_natural(es, startp));
+	if (req->er_npages <= VM_EXTWORD_FRAMES)
+		return (find_small(es, req, startp));
+	return (find_first(es, req, startp));
+}
+
+bool
+vm_extmap_lacks(const struct vm_extmap *map, const struct vm_extreq *req)
+{
+	unsigned i, k = request_order(req);
+
+	for (i = 0; i < map->xm_nspans; i++) {
+		if (map->xm_span[i].xs_nblocks[k] != 0)
+			return (false);
+	}
+	return (true);
 }
 
 bool
 vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
-    vm_frame_t *startp, uint64_t *sizep)
+    vm_frame_t *startp)
 {
 	struct extent_search es = {
 		.es_map = map,
@@ -1645,8 +1732,6 @@ vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
 		.es_low = req->er_low,
 		.es_high = frame_min(req->er_high, VM_FRAME_END)
 	};
-	struct vm_extent ext;
-	bool found = false;
 
 	KASSERT(req->er_npages > 0 && req->er_align > 0);
 	if (es.es_low >= es.es_high ||
@@ -1656,26 +1741,17 @@ vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
 	es.es_order = request_order(req);
 	switch (req->er_policy) {
 	case VM_POLICY_LOWEST:
-		found = req->er_npages <= VM_EXTWORD_FRAMES ?
-		    find_small(&es, req, startp, &ext) :
-		    find_first(&es, req, startp, &ext);
-		break;
+		return (find_lowest(&es, req, startp));
 	case VM_POLICY_HIGHEST:
-		found = find_last(&es, req, startp, &ext);
-		break;
+		return (find_last(&es, req, startp));
 	case VM_POLICY_BEST:
-		found = find_best(&es, req, startp, &ext);
-		break;
+		return (find_best(&es, req, startp));
 	case VM_POLICY_NEXT:
-		found = find_next(&es, req, startp, &ext);
-		break;
+		return (find_next(&es, req, startp));
 	case VM_POLICY_EXACT:
-		found = find_exact(&es, req, startp, &ext);
-		break;
+		return (find_exact(&es, req, startp));
 	}
-	if (found && sizep != NULL)
-		*sizep = ext.e_end - ext.e_start;
-	return (found);
+	return (false);
 }
 
 /*
@@ -1791,36 +1867,58 @@ vm_extmap_head(const struct vm_extmap *map, vm_frame_t frame)
  * Changing.
  */
 
+/*
+ * Frames [pos, end) of a block, all free, become owned; the first is a head if
+ * so said.  From the last word to the first, so that a head never lacks its
+ * tails.
+ */
 static void
-block_taken_range(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+block_take(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned end,
+    bool head)
 {
+	unsigned first = pos >> WORD_SHIFT, i = (end - 1) >> WORD_SHIFT, lo, hi;
+	uint64_t old, set;
+	uint32_t mask;
 
-	block_taken(xs, b, n);
-	used_change(xs, b, pos, n, true);
+	block_touch(xs, b);
+	for (;; i--) {
+		lo = i == first ? pos & WORD_MASK : 0;
+		hi = ((end - 1) >> WORD_SHIFT) == i ?
+		    ((end - 1) & WORD_MASK) + 1 : VM_EXTWORD_FRAMES;
+		mask = half_mask(lo, hi);
+		set = (uint64_t)mask << 32;
+		if (head && i == first)
+			set |= (uint64_t)1 << lo;
+		old = atomic_fetch_or_explicit(
+		    &xs->xs_word[b * BLOCK_WORDS + i], set,
+		    memory_order_acq_rel);
+		KASSERT((word_free(old) & mask) == mask);
+		used_mark(xs, b * BLOCK_WORDS + i, mask);
+		if (i == first)
+			break;
+	}
+	block_taken(xs, b, end - pos);
 }
 
 void
 vm_extmap_alloc(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 {
-	vm_frame_t end = start + n;
-	vm_frame_t stop = frame_min(end,
-	    align_down(start, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES);
-	unsigned bit = (unsigned)(start & WORD_MASK);
-	struct vm_extspan *xs;
-	uint64_t set;
+	struct vm_extspan *xs = NULL;
+	vm_frame_t end = start + n, from;
 
-	KASSERT(n > 0 && run_end(map, start, end) == end);
-	/* The first word in one step: a head never lacks its tails. */
-	set = (uint64_t)half_mask(bit, bit + (unsigned)(stop - start)) << 32 |
-	    (uint64_t)1 << bit;
-	xs = vm_extmap_span(map, start);
-	block_touch(xs, span_block(xs, start));
-	range_change(map, stop, end, 0, FIRST_BITS);
-	atomic_fetch_or_explicit(span_word(xs, start), set,
-	    memory_order_acq_rel);
-	for_blocks(map, start, end, block_taken_range);
+	KASSERT(n > 0);
 	map->xm_nfree -= n;
 	map->xm_next = end;
+	for (; end > start; end = from) {
+		if (xs == NULL || end <= xs->xs_first)
+			xs = vm_extmap_span(map, end - 1);
+		KASSERT(xs != NULL);
+		from = frame_max(start,
+		    align_down(end - 1, VM_EXTBLOCK_FRAMES));
+		block_take(xs, span_block(xs, from),
+		    (unsigned)(from & BLOCK_MASK),
+		    (unsigned)((end - 1) & BLOCK_MASK) + 1, from == start);
+	}
 }
 
 uint64_t

@@ -145,21 +145,34 @@ int	vm_extmap_load(struct vm_extmap *, struct vm_extspan *,
  * vm_extmap_span: the span that holds a frame, or NULL.
  * vm_extmap_state: the state of a frame; HEAD outside every span.
  */
-struct vm_extspan *vm_extmap_span(const struct vm_extmap *, vm_frame_t);
+static inline struct vm_extspan *
+vm_extmap_span(const struct vm_extmap *map, vm_frame_t frame)
+{
+	const struct vm_extspan *xs, *end = map->xm_span + map->xm_nspans;
+
+	for (xs = map->xm_span; xs < end; xs++) {
+		if (frame - xs->xs_first < xs->xs_nframes)
+			return ((struct vm_extspan *)(uintptr_t)xs);
+	}
+	return (NULL);
+}
+
 enum vm_fstate	vm_extmap_state(const struct vm_extmap *, vm_frame_t);
 
 /*
  * vm_extmap_find: a free run that satisfies the request, placed as its policy
- * says.  => true and *startp, and in *sizep (unless NULL) the frames of the
- * extent that it lies in, cut to the window; false: there is none (exact).
+ * says.  => true and *startp; false: there is none (exact).
  * => may bring dirty summaries up to date; changes no state.
+ * vm_extmap_lacks: true only if no free run satisfies the request, whatever
+ * its window.  => O(spans): most requests that nothing satisfies are told.
  *
  * vm_extmap_next: the first free extent in [from, limit), cut to it, of at
  * least n frames; n > 0.  => false: there is none.  Context as
  * vm_extmap_find().
  */
 bool	vm_extmap_find(struct vm_extmap *, const struct vm_extreq *,
-	    vm_frame_t *startp, uint64_t *sizep);
+	    vm_frame_t *startp);
+bool	vm_extmap_lacks(const struct vm_extmap *, const struct vm_extreq *);
 bool	vm_extmap_next(struct vm_extmap *, uint64_t n, vm_frame_t from,
 	    vm_frame_t limit, struct vm_extent *);
 

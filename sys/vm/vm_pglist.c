@@ -264,8 +264,7 @@ reachable(const struct vm_pgreq *req, struct vm_pgreq *clipped)
 {
 
 	*clipped = *req;
-	if ((req->vpr_flags & VM_PG_ZERO) != 0 &&
-	    clipped->vpr_high > vm_md_physend())
+	if (clipped->vpr_high > vm_md_physend())
 		clipped->vpr_high = vm_md_physend();
 	return (clipped->vpr_low < clipped->vpr_high ? 0 : ENOMEM);
 }
@@ -329,24 +328,38 @@ result_counter(int error)
 	}
 }
 
-int
-vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
+static int
+alloc_zeroed(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
 	struct vm_pgreq clipped;
 	int error;
 
-	*rsegs = 0;
-	error = vm_pgreq_check(req, NULL);
-	if (error == 0)
-		error = reachable(req, &clipped);
+	error = reachable(req, &clipped);
 	if (error == 0)
 		error = alloc_or_wait(&clipped, segs, rsegs);
-	if (error == 0 && (req->vpr_flags & VM_PG_ZERO) != 0 &&
-	    !segs_zero(segs, *rsegs)) {
+	if (error == 0 && !segs_zero(segs, *rsegs)) {
 		segs_free(segs, *rsegs);
-		*rsegs = 0;
 		error = ENOMEM;
+	}
+	return (error);
+}
+
+int
+vm_pglist_alloc(const struct vm_pgreq *req, struct vm_pgseg *segs,
+    unsigned *rsegs)
+{
+	int error;
+
+	*rsegs = 0;
+	error = vm_pgreq_check(req, NULL);
+	if (error == 0) {
+		if ((req->vpr_flags & (VM_PG_ZERO | VM_PG_WAIT)) == 0)
+			error = vm_sync_run(req, segs, rsegs);
+		else if ((req->vpr_flags & VM_PG_ZERO) == 0)
+			error = alloc_or_wait(req, segs, rsegs);
+		else
+			error = alloc_zeroed(req, segs, rsegs);
 	}
 	if (error != 0)
 		*rsegs = 0;

@@ -142,6 +142,11 @@ vm_pgreq_windows(const struct vm_pgreq *req,
 	vm_frame_t high = vm_atop(req->vpr_high), start, end;
 	unsigned list, n = 0;
 
+	if (req->vpr_lists == VM_FREELIST_ALL) {
+		win[0].pw_low = low;
+		win[0].pw_high = high < VM_FRAME_END ? high : VM_FRAME_END;
+		return (low < win[0].pw_high ? 1 : 0);
+	}
 	for (list = 0; list < VM_NFREELIST; list++) {
 		if ((req->vpr_lists & VM_FREELIST_BIT(list)) == 0)
 			continue;
@@ -204,39 +209,27 @@ list_find(struct vm_extmap *map, struct vm_extreq *er,
 		return (false);
 	er->er_low = part.pw_low;
 	er->er_high = part.pw_high;
-	return (vm_extmap_find(map, er, startp, NULL));
+	return (vm_extmap_find(map, er, startp));
 }
 
 /*
- * One segment in one window: list by list from above, then across.  But a
- * first look at the whole window tells at once that there is no run, which is
- * what a request that fails has to wait for; and the lowest run of all is at
- * least in the lowest list that needs to be searched, the highest in the
- * right one, unless it lies in two.
+ * One segment in one window: list by list from above, then across, for runs
+ * that lie in two.
  */
 static bool
 window_find(struct vm_extmap *map, struct vm_extreq *er,
     const struct vm_pgwindow *win, vm_frame_t *startp)
 {
-	unsigned list, lowest;
-	vm_frame_t start;
+	unsigned list, top = vm_freelist_of(win->pw_high - 1);
+	unsigned bottom = vm_freelist_of(win->pw_low);
 
+	for (list = top + 1; list-- > bottom;) {
+		if (list_find(map, er, win, list, startp))
+			return (true);
+	}
 	er->er_low = win->pw_low;
 	er->er_high = win->pw_high;
-	if (!vm_extmap_find(map, er, startp, NULL))
-		return (false);
-	if (er->er_policy == VM_POLICY_HIGHEST && vm_freelist_of(*startp) ==
-	    vm_freelist_of(*startp + er->er_npages - 1))
-		return (true);
-	lowest = er->er_policy == VM_POLICY_LOWEST ?
-	    vm_freelist_of(*startp) + 1 : 0;
-	for (list = vm_freelist_of(win->pw_high - 1) + 1; list-- > lowest;) {
-		if (list_find(map, er, win, list, &start)) {
-			*startp = start;
-			return (true);
-		}
-	}
-	return (true);
+	return (top != bottom && vm_extmap_find(map, er, startp));
 }
 
 static bool
@@ -251,7 +244,7 @@ solve_exact(struct vm_extmap *map, struct vm_extreq *er,
 		if (er->er_low < win[i].pw_low || er->er_low >= win[i].pw_high)
 			continue;
 		er->er_high = win[i].pw_high;
-		return (vm_extmap_find(map, er, startp, NULL));
+		return (vm_extmap_find(map, er, startp));
 	}
 	return (false);
 }
@@ -325,29 +318,37 @@ fresh_one(struct vm_extmap *map, const struct vm_extreq *er,
 }
 
 static bool
-solve_one(struct vm_extmap *map, const struct vm_pgreq *req,
-    const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *seg)
+solve_one(struct vm_extmap *map, struct vm_extreq *er,
+    const struct vm_pgreq *req, struct vm_pgseg *seg)
 {
-	struct vm_extreq er = vm_pgreq_search(req);
+	struct vm_pgwindow win[VM_NFREELIST];
+	unsigned i, nwin = vm_pgreq_windows(req, win);
 	vm_frame_t start;
 	bool found = false;
-	unsigned i;
 
-	if (er.er_npages > maxseg_frames(req) ||
-	    (er.er_boundary != 0 && er.er_npages > er.er_boundary))
-		return (false);
 	if ((req->vpr_flags & VM_PG_FRESH) != 0)
-		found = fresh_one(map, &er, req, win, nwin, &start);
-	else if (er.er_policy == VM_POLICY_EXACT)
-		found = solve_exact(map, &er, req, win, nwin, &start);
+		found = fresh_one(map, er, req, win, nwin, &start);
+	else if (er->er_policy == VM_POLICY_EXACT)
+		found = solve_exact(map, er, req, win, nwin, &start);
 	else
 		for (i = nwin; i-- > 0 && !found;)
-			found = window_find(map, &er, &win[i], &start);
+			found = window_find(map, er, &win[i], &start);
 	if (found) {
 		seg->vps_start = vm_ptoa(start);
-		seg->vps_size = vm_ptoa(er.er_npages);
+		seg->vps_size = vm_ptoa(er->er_npages);
 	}
 	return (found);
+}
+
+/* Is one segment out of the question, wherever it may lie? */
+static bool
+one_hopeless(const struct vm_extmap *map, const struct vm_extreq *er,
+    const struct vm_pgreq *req)
+{
+
+	return (vm_extmap_lacks(map, er) || (req->vpr_nsegs != 1 &&
+	    (er->er_npages > maxseg_frames(req) || (er->er_boundary != 0 &&
+	    er->er_npages > er->er_boundary))));
 }
 
 /*
@@ -528,24 +529,24 @@ gather_finish(struct gather *g, psize_t need)
 }
 
 static int
-solve_many(struct vm_extmap *map, const struct vm_pgreq *req,
-    const struct vm_pgwindow *win, unsigned nwin, struct vm_pgseg *segs,
-    unsigned *rsegs)
+solve_many(struct vm_extmap *map, const struct vm_extreq *er,
+    const struct vm_pgreq *req, struct vm_pgseg *segs, unsigned *rsegs)
 {
-	struct vm_extreq er = vm_pgreq_search(req);
 	struct gather g = { .g_seg = segs, .g_max = req->vpr_nsegs };
-	psize_t need = vm_ptoa(er.er_npages), final;
+	psize_t need = vm_ptoa(er->er_npages), final;
 	uint64_t maxseg = maxseg_frames(req), longest, n;
+	struct vm_pgwindow win[VM_NFREELIST];
+	unsigned nwin = vm_pgreq_windows(req, win);
 
-	if (map->xm_nfree < er.er_npages)
+	if (map->xm_nfree < er->er_npages)
 		return (ENOMEM);
 	/* No more segments than pages: the rest of the array is not needed. */
-	if (g.g_max > er.er_npages)
-		g.g_max = (unsigned)er.er_npages;
-	longest = er.er_boundary != 0 && er.er_boundary < maxseg ?
-	    er.er_boundary : maxseg;
+	if (g.g_max > er->er_npages)
+		g.g_max = (unsigned)er->er_npages;
+	longest = er->er_boundary != 0 && er->er_boundary < maxseg ?
+	    er->er_boundary : maxseg;
 	for (n = VM_EXTBLOCK_FRAMES; n > 0; n /= 2) {
-		gather_pass(map, &g, &er, maxseg, n, win, nwin,
+		gather_pass(map, &g, er, maxseg, n, win, nwin,
 		    (req->vpr_flags & VM_PG_FRESH) != 0);
 		final = vm_ptoa(n < longest ? n : longest);
 		if (gather_enough(&g, final, need)) {
@@ -560,14 +561,13 @@ int
 vm_pgreq_solve(struct vm_extmap *map, const struct vm_pgreq *req,
     struct vm_pgseg *segs, unsigned *rsegs)
 {
-	struct vm_pgwindow win[VM_NFREELIST];
-	unsigned nwin = vm_pgreq_windows(req, win);
+	struct vm_extreq er = vm_pgreq_search(req);
 
 	*rsegs = 0;
-	if (solve_one(map, req, win, nwin, segs)) {
+	if (!one_hopeless(map, &er, req) && solve_one(map, &er, req, segs)) {
 		*rsegs = 1;
 		return (0);
 	}
 	return (req->vpr_nsegs == 1 ? ENOMEM :
-	    solve_many(map, req, win, nwin, segs, rsegs));
+	    solve_many(map, &er, req, segs, rsegs));
 }

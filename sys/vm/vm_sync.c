@@ -755,7 +755,7 @@ list_take_locked(enum vm_freelist list, unsigned flags, vm_owner_t owner)
 	vm_frame_t frame;
 
 	if (list_avail(list, flags) == 0 ||
-	    !vm_extmap_find(&vm_map, &er, &frame, NULL))
+	    !vm_extmap_find(&vm_map, &er, &frame))
 		return (VM_FRAME_NONE);
 	map_alloc(frame, 1, owner);
 	return (frame);

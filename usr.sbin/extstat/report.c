@@ -117,7 +117,7 @@ run_exists(struct state *st, const struct largest *lg, uint64_t n,
 		.er_policy = VM_POLICY_LOWEST
 	};
 
-	return (vm_extmap_find(&st->st_map, &er, startp, NULL));
+	return (vm_extmap_find(&st->st_map, &er, startp));
 }
 
 /*

@@ -256,15 +256,16 @@ static bool
 ask(struct world *w, const struct vm_extreq *er, vm_frame_t *startp)
 {
 	struct oracle_answer ans;
-	uint64_t size = 0;
 	bool found, expected;
 
 	oracle_find(&w->w_oracle, er, &ans);
 	expected = er->er_policy == VM_POLICY_EXACT ?
 	    oracle_fits(&w->w_oracle, er, er->er_low) : ans.oa_found;
-	found = vm_extmap_find(&w->w_map, er, startp, &size);
+	found = vm_extmap_find(&w->w_map, er, startp);
 	if (found != expected)
 		wrong(er, "found", found, expected);
+	if (expected && vm_extmap_lacks(&w->w_map, er))
+		wrong(er, "lacks", true, false);
 	if (!found)
 		return (false);
 	if (!oracle_fits(&w->w_oracle, er, *startp))
@@ -293,10 +294,6 @@ ask(struct world *w, const struct vm_extreq *er, vm_frame_t *startp)
 			wrong(er, "not exactly there:", *startp, er->er_low);
 		return (true);
 	}
-	if (er->er_policy != VM_POLICY_NEXT &&
-	    size != oracle_extent(&w->w_oracle, er, *startp))
-		wrong(er, "size of the extent", size,
-		    oracle_extent(&w->w_oracle, er, *startp));
 	return (true);
 }
 
