@@ -9,8 +9,10 @@
 #
 
 DEV_SRCS= \
+	sys/dev/bus.c \
 	sys/dev/cksum.c \
 	sys/dev/isa/fdc.c \
 	sys/dev/isa/i8237.c \
 	sys/dev/pci/edu.c \
-	sys/dev/pci/pci.c
+	sys/dev/pci/pci.c \
+	sys/dev/pci/pci_bar.c

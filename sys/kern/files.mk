@@ -17,6 +17,7 @@ KERN_SRCS= \
 	sys/kern/kern_smp.c \
 	sys/kern/subr_avl.c \
 	sys/kern/subr_bus_dma.c \
+	sys/kern/subr_claim.c \
 	sys/kern/subr_errno.c \
 	sys/kern/subr_extent.c \
 	sys/kern/subr_prf.c \

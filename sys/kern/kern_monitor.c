@@ -10,6 +10,7 @@
  */
 
 #include <sys/ageing.h>
+#include <sys/claim.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
 #include <sys/options.h>
@@ -105,6 +106,34 @@ command_extents(const char *args)
 			    owner);
 		}
 	}
+}
+
+/*
+ * maps: which ports and addresses are taken, and by whom.
+ */
+static bool
+map_print(struct extent *ex, void *arg)
+{
+
+	(void)arg;
+	extent_print(ex);
+	return (true);
+}
+
+static void
+command_maps(const char *args)
+{
+
+	(void)args;
+	extent_foreach(map_print, NULL);
+}
+
+static void
+command_claims(const char *args)
+{
+
+	(void)args;
+	claims_print();
 }
 
 static void
@@ -313,10 +342,12 @@ static const struct command commands[] = {
 	{ "alloc", command_alloc, "size=N[,...]: as explain, for real" },
 	{ "audit", command_audit, "check all invariants" },
 	{ "bad", command_bad, "try frees that must be refused" },
+	{ "claims", command_claims, "list who has which ports and addresses" },
 	{ "explain", command_explain,
 	    "size=N[,align=N][,boundary=N][,low=N][,high=N]: would that fit?" },
 	{ "extents", command_extents, "list all memory" },
 	{ "help", command_help, "this list" },
+	{ "maps", command_maps, "list all extent maps" },
 	{ "quit", command_quit, "[STATUS]: end the run" },
 };
 

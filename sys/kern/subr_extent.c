@@ -338,7 +338,7 @@ place(const struct request *rq, exaddr_t first, exaddr_t last, exaddr_t *start)
 		first = rq->rq_first;
 	if (last > rq->rq_last)
 		last = rq->rq_last;
-	if (first > last || !align_up(rq, first, start) || *start > last ||
+	if (!align_up(rq, first, start) || *start > last ||
 	    rq->rq_size - 1 > last - *start)
 		return (false);
 	if (!crosses(rq, *start))

@@ -28,6 +28,7 @@
 
 #include <machine/cpufunc.h>
 
+#include <dev/bus.h>
 #include <dev/cksum.h>
 #include <dev/isa/i8237.h>
 
@@ -40,6 +41,8 @@
 #define	FDC_FIFO	(FDC_BASE + 5)
 #define	FDC_DIR		(FDC_BASE + 7)	/* digital input, read */
 #define	FDC_CCR		(FDC_BASE + 7)	/* configuration control, write */
+#define	FDC_NPORT	6		/* from the base on; then one of the
+					   disk controller's, and one more */
 #define	FDC_DRQ		2		/* DMA channel */
 
 /* [82077AA] "Digital Output Register". */
@@ -547,15 +550,44 @@ drive_type(void)
 	return (inb(CMOS_DATA) >> 4);
 }
 
+/*
+ * The ports, if nobody else has them; and back.
+ */
 static int
-fdc_attach(void)
+claim_ports(void)
+{
+	struct claims *ports = &bus_get()->b_ports;
+	int error;
+
+	error = claim_region(ports, FDC_BASE, FDC_NPORT, FDC_NAME);
+	if (error != 0)
+		return (error);
+	error = claim_region(ports, FDC_DIR, 1, FDC_NAME);
+	if (error != 0)
+		(void)claim_release(ports, FDC_BASE);
+	return (error);
+}
+
+static void
+release_ports(void)
+{
+	struct claims *ports = &bus_get()->b_ports;
+
+	(void)claim_release(ports, FDC_BASE);
+	(void)claim_release(ports, FDC_DIR);
+}
+
+/*
+ * The controller, which has its ports, and its drive.
+ */
+static int
+identify(unsigned type)
 {
 	const uint8_t cmd = CMD_VERSION;
-	unsigned type = drive_type();
 	uint8_t version;
 	int error;
 
-	if (type == 0 || reset() != 0)
+	if (reset() != 0)
 		return (ENXIO);
 	outb(FDC_DOR, DOR_RUN | DOR_DMA);	/* motor off until needed */
 	if (send(&cmd, 1) != 0 || receive(&version, 1, WAIT_BYTE) != 1) {
@@ -580,6 +612,21 @@ fdc_attach(void)
 	printf(FDC_NAME " at isa port 0x%x drq %d: 82077AA, polled; drive 0 "
 	    "type %u\n", FDC_BASE, FDC_DRQ, type);
 	return (0);
+}
+
+static int
+fdc_attach(void)
+{
+	unsigned type = drive_type();
+	int error;
+
+	if (type == 0)
+		return (ENXIO);
+	if ((error = claim_ports()) != 0)
+		return (error);
+	if ((error = identify(type)) != 0)
+		release_ports();
+	return (error);
 }
 
 const struct device_driver fdc_driver = {

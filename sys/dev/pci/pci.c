@@ -10,8 +10,8 @@
  * Sources: [PCI] PCI Local Bus Specification, revision 3.0; [BRIDGE]
  * PCI-to-PCI Bridge Architecture Specification, revision 1.2.
  *
- * Firmware has numbered the buses and placed the devices; nothing here
- * changes that.
+ * Firmware has numbered the buses, and nothing here changes that.  Whom it
+ * gave no addresses gets them from pci_bar.c.
  */
 
 #include <dev/pci/pci.h>
@@ -38,6 +38,7 @@
 #define	BAR_MEM_FLAGS	0xfU
 #define	BAR_MEM_TYPE	0x6
 #define	BAR_MEM_64	0x4
+#define	BAR_MEM_PREFETCH 0x8
 
 /* One register selects, another moves the data: not to be mixed. */
 static struct vm_md_lock pci_lock;
@@ -99,12 +100,11 @@ header_type(const struct pci_func *f)
 }
 
 /*
- * The bus behind a function; false: it is no bridge, or leads back.  Firmware
- * numbers buses downwards, so every bus has a higher number than the one
- * before it, and the search ends.
+ * Firmware numbers buses downwards, so every bus has a higher number than the
+ * one before it, and a search ends.
  */
-static bool
-bus_behind(const struct pci_func *f, uint8_t *bus)
+bool
+pci_bus_behind(const struct pci_func *f, uint8_t *bus)
 {
 
 	if ((header_type(f) & HEADER_TYPE) != HEADER_BRIDGE)
@@ -134,38 +134,52 @@ places(uint8_t bus, uint8_t dev)
 	return ((header_type(&f) & HEADER_MULTI) != 0 ? NFUNC : 1);
 }
 
-static bool
-find_on_bus(uint8_t bus, uint32_t id, struct pci_func *found)
+bool
+pci_bus_walk(uint8_t bus, bool (*function)(const struct pci_func *, void *),
+    void *arg)
 {
 	struct pci_func f = { .pf_bus = bus };
 	unsigned dev, func, n;
-	uint8_t behind;
 
 	for (dev = 0; dev < NDEV; dev++) {
 		f.pf_dev = (uint8_t)dev;
 		n = places(bus, f.pf_dev);
 		for (func = 0; func < n; func++) {
 			f.pf_func = (uint8_t)func;
-			if (!exists(&f))
-				continue;
-			if (pci_read(&f, PCI_ID) == id) {
-				*found = f;
-				return (true);
-			}
-			if (bus_behind(&f, &behind) &&
-			    find_on_bus(behind, id, found))
+			if (exists(&f) && function(&f, arg))
 				return (true);
 		}
 	}
 	return (false);
 }
 
+struct wanted {
+	uint32_t	w_id;
+	struct pci_func	*w_found;
+};
+
+static bool
+find(const struct pci_func *f, void *arg)
+{
+	struct wanted *w = arg;
+	uint8_t behind;
+
+	if (pci_read(f, PCI_ID) == w->w_id) {
+		*w->w_found = *f;
+		return (true);
+	}
+	return (pci_bus_behind(f, &behind) && pci_bus_walk(behind, find, arg));
+}
+
 bool
 pci_find(uint16_t vendor, uint16_t device, struct pci_func *f)
 {
+	struct wanted w = { vendor | (uint32_t)device << 16, f };
 
-	return (pci_present() &&
-	    find_on_bus(0, vendor | (uint32_t)device << 16, f));
+	if (!pci_present())
+		return (false);
+	pci_configure();
+	return (pci_bus_walk(0, find, &w));
 }
 
 /*
@@ -183,29 +197,64 @@ bar_probe(const struct pci_func *f, unsigned i)
 }
 
 /*
+ * What kind of register it is; of which bits can be set, only the address.
+ */
+static void
+bar_kind(const struct pci_func *f, unsigned i, struct pci_bar *bar)
+{
+	uint32_t v = pci_read(f, PCI_BAR(i));
+
+	bar->pb_io = (v & BAR_IO) != 0;
+	bar->pb_64 = !bar->pb_io && (v & BAR_MEM_TYPE) == BAR_MEM_64 &&
+	    i + 1 < pci_nbar(f);
+	bar->pb_prefetch = !bar->pb_io && (v & BAR_MEM_PREFETCH) != 0;
+}
+
+/*
  * Address and settable bits of a register, or of the pair that holds 64 bits.
  */
 static void
-bar_raw(const struct pci_func *f, unsigned i, uint64_t *base, uint64_t *bits)
+bar_raw(const struct pci_func *f, unsigned i, const struct pci_bar *bar,
+    uint64_t *base, uint64_t *bits)
 {
-	uint32_t flags;
+	uint32_t flags = bar->pb_io ? BAR_IO_FLAGS : BAR_MEM_FLAGS;
 
 	*base = pci_read(f, PCI_BAR(i));
 	*bits = bar_probe(f, i);
-	if ((*base & BAR_IO) != 0) {
-		flags = BAR_IO_FLAGS;
-		/* The upper half of a port's register may be fixed at 0. */
-		*bits |= UINT64_C(0xffffffffffff0000);
-	} else {
-		flags = BAR_MEM_FLAGS;
-		if ((*base & BAR_MEM_TYPE) == BAR_MEM_64 && i + 1 < PCI_NBAR) {
-			*base |= (uint64_t)pci_read(f, PCI_BAR(i + 1)) << 32;
-			*bits |= (uint64_t)bar_probe(f, i + 1) << 32;
-		} else
-			*bits |= UINT64_C(0xffffffff00000000);
+	if (bar->pb_64) {
+		*base |= (uint64_t)pci_read(f, PCI_BAR(i + 1)) << 32;
+		*bits |= (uint64_t)bar_probe(f, i + 1) << 32;
 	}
 	*base &= ~(uint64_t)flags;
 	*bits &= ~(uint64_t)flags;
+}
+
+/*
+ * [PCI] section 6.2.5.1: registers are tried and changed with decoding off.
+ * Zeros written to the status half of the register change nothing.
+ */
+static uint32_t
+decoding_stop(const struct pci_func *f)
+{
+	uint32_t command = pci_read(f, PCI_COMMAND) & 0xffff;
+
+	pci_write(f, PCI_COMMAND,
+	    command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEM));
+	return (command);
+}
+
+unsigned
+pci_nbar(const struct pci_func *f)
+{
+
+	switch (header_type(f) & HEADER_TYPE) {
+	case 0:
+		return (PCI_NBAR);
+	case HEADER_BRIDGE:
+		return (PCI_BRIDGE_NBAR);
+	default:
+		return (0);
+	}
 }
 
 int
@@ -213,27 +262,39 @@ pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
 {
 	uint32_t command;
 	uint64_t bits;
-	bool implemented;
 
-	if (i >= PCI_NBAR || (header_type(f) & HEADER_TYPE) != 0)
+	if (i >= pci_nbar(f))
 		return (EINVAL);
-
-	/*
-	 * [PCI] section 6.2.5.1: with decoding off while bits are tried.
-	 * Zeros written to the status half of the register change nothing.
-	 */
-	command = pci_read(f, PCI_COMMAND) & 0xffff;
-	pci_write(f, PCI_COMMAND,
-	    command & ~(uint32_t)(PCI_COMMAND_IO | PCI_COMMAND_MEM));
-	implemented = bar_probe(f, i) != 0;
-	bar->pb_io = (pci_read(f, PCI_BAR(i)) & BAR_IO) != 0;
-	bar_raw(f, i, &bar->pb_base, &bits);
+	command = decoding_stop(f);
+	bar_kind(f, i, bar);
+	bar_raw(f, i, bar, &bar->pb_base, &bits);
 	pci_write(f, PCI_COMMAND, command);
 
-	bar->pb_size = ~bits + 1;	/* the lowest bit that can be set */
-	if (!implemented)
+	bar->pb_size = bits & (~bits + 1);	/* the lowest that can be set */
+	if (bits == 0)
 		return (ENXIO);
 	return (bar->pb_base == 0 ? EIO : 0);
+}
+
+int
+pci_bar_write(const struct pci_func *f, unsigned i, uint64_t base)
+{
+	struct pci_bar bar;
+	uint32_t command;
+	int error;
+
+	error = pci_bar_read(f, i, &bar);
+	if (error != 0 && error != EIO)
+		return (error);
+	if (base % bar.pb_size != 0 || (!bar.pb_64 && base > UINT32_MAX))
+		return (EINVAL);
+	command = decoding_stop(f);
+	pci_write(f, PCI_BAR(i), (uint32_t)base);
+	if (bar.pb_64)
+		pci_write(f, PCI_BAR(i + 1), (uint32_t)(base >> 32));
+	pci_write(f, PCI_COMMAND, command);
+	(void)pci_bar_read(f, i, &bar);
+	return (bar.pb_base == base ? 0 : EIO);
 }
 
 void

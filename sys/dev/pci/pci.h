@@ -5,7 +5,7 @@
  */
 
 /*
- * PCI configuration space of a PC, as firmware left it.
+ * PCI configuration space of a PC.
  */
 
 #ifndef _DEV_PCI_PCI_H_
@@ -37,14 +37,23 @@ struct pci_func {
 #define	PCI_HEADER		0x0c	/* header type << 16 */
 #define	PCI_BAR(i)		(0x10 + 4 * (i))
 #define	PCI_NBAR		6	/* header type 0 */
-#define	PCI_BRIDGE_BUSES	0x18	/* header type 1: primary bus,
-					   secondary << 8 */
+#define	PCI_BRIDGE_NBAR		2	/* header type 1 */
+#define	PCI_BRIDGE_BUSES	0x18	/* primary bus, secondary << 8 */
+#define	PCI_BRIDGE_IO		0x1c	/* base, limit << 8: bits 15-12 */
+#define	PCI_BRIDGE_MEM		0x20	/* base, limit << 16: bits 31-20 */
+#define	PCI_BRIDGE_PREF		0x24	/* the same, prefetchable */
+#define	PCI_BRIDGE_PREF_BASE	0x28	/* its upper 32 bits */
+#define	PCI_BRIDGE_PREF_LIMIT	0x2c
+#define	PCI_BRIDGE_IO_UPPER	0x30	/* base, limit << 16: bits 31-16 */
+#define	 PCI_BRIDGE_WIDE	0x1	/* in PREF and IO: there are those */
 
 /* A base address register: what it decodes. */
 struct pci_bar {
 	uint64_t	pb_base;
 	uint64_t	pb_size;
 	bool		pb_io;		/* ports, not memory */
+	bool		pb_64;		/* with the next register */
+	bool		pb_prefetch;
 };
 
 /*
@@ -57,18 +66,42 @@ uint32_t pci_read(const struct pci_func *, unsigned reg);
 void	pci_write(const struct pci_func *, unsigned reg, uint32_t value);
 
 /*
+ * pci_bus_walk: call a function for each function on a bus, until it returns
+ * true.  => was there one?
+ * pci_bus_behind: the bus behind a bridge.  => false: it is none, firmware has
+ * not set it up, or it leads back.
+ */
+bool	pci_bus_walk(uint8_t bus, bool (*)(const struct pci_func *, void *),
+	    void *);
+bool	pci_bus_behind(const struct pci_func *, uint8_t *bus);
+
+/*
  * pci_find: the first function with these identifiers, on the first bus or
- * behind its bridges.  => false: there is none.
+ * behind its bridges.  The first call configures all devices.
+ * => false: there is none.
  */
 bool	pci_find(uint16_t vendor, uint16_t device, struct pci_func *);
 
 /*
+ * pci_configure: claim, for every device, the ports and addresses that
+ * firmware gave it, and give some to those that have none; what cannot be is
+ * said on the console.  A second call does nothing.
+ */
+void	pci_configure(void);
+
+/*
+ * pci_nbar: the number of base address registers of a function.
  * pci_bar_read: what base address register i decodes.  The device does not
  * decode anything for a moment.
- * => 0; EINVAL: no such register; ENXIO: it is not implemented; EIO: the
- *    firmware gave it no address.
+ * => 0; EINVAL: no such register; ENXIO: it is not implemented; EIO: it has no
+ *    address yet (the rest of *bar is right).
+ * pci_bar_write: change its address, a multiple of its size.
+ * => 0; EINVAL, also: not such an address; ENXIO; EIO: the device does not
+ *    take it.
  */
+unsigned pci_nbar(const struct pci_func *);
 int	pci_bar_read(const struct pci_func *, unsigned i, struct pci_bar *);
+int	pci_bar_write(const struct pci_func *, unsigned i, uint64_t base);
 
 /*
  * pci_enable, pci_disable: set or clear PCI_COMMAND_* bits.

@@ -31,6 +31,7 @@
 
 #include <machine/cpufunc.h>
 
+#include <dev/bus.h>
 #include <dev/cksum.h>
 
 #include "i8237_model.h"
@@ -111,6 +112,13 @@ vm_console(const char *line)
 {
 
 	console_printf("%s", line);
+}
+
+void
+machdep_bus(struct bus *b)
+{
+
+	(void)b;
 }
 
 const char *
@@ -584,6 +592,37 @@ ATF_TC_BODY(attach_fails, tc)
 	ATF_CHECK_EQ(1, nlines);
 }
 
+/* Ports that somebody has are not touched; after a failure they are free. */
+ATF_TC_WITHOUT_HEAD(ports_taken);
+ATF_TC_BODY(ports_taken, tc)
+{
+	struct claims *ports = &bus_get()->b_ports;
+	unsigned port;
+
+	boot();
+	ATF_REQUIRE_EQ(0, claim_region(ports, 0x3f7, 1, "wdc0"));
+	ATF_CHECK_EQ(EBUSY, fdc_driver.dd_attach());
+	ATF_CHECK_STREQ("ioport: 0x3f7 size 0x1 for fdc0 refused: "
+	    "0x3f7 - 0x3f7 is wdc0\n", console);
+	ATF_CHECK(claim_owner(ports, 0x3f0) == NULL);
+	ATF_REQUIRE_EQ(0, claim_release(ports, 0x3f7));
+	clear_console();
+
+	fdc.version = 0x80;
+	ATF_CHECK_EQ(EOPNOTSUPP, fdc_driver.dd_attach());
+	for (port = 0x3f0; port < 0x3f8; port++)
+		ATF_CHECK(claim_owner(ports, port) == NULL);
+	clear_console();
+	fdc.version = 0x90;
+	attach();
+	for (port = 0x3f0; port < 0x3f8; port++) {
+		if (port == 0x3f6)
+			ATF_CHECK(claim_owner(ports, port) == NULL);
+		else
+			ATF_CHECK_STREQ("fdc0", claim_owner(ports, port));
+	}
+}
+
 /* With what a driver has to put up with, it succeeds. */
 ATF_TC_WITHOUT_HEAD(patience);
 ATF_TC_BODY(patience, tc)
@@ -732,6 +771,7 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, read);
 	ATF_TP_ADD_TC(tp, attach_fails);
+	ATF_TP_ADD_TC(tp, ports_taken);
 	ATF_TP_ADD_TC(tp, patience);
 	ATF_TP_ADD_TC(tp, no_disk);
 	ATF_TP_ADD_TC(tp, silence);

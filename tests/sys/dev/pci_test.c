@@ -13,133 +13,21 @@
 #include <errno.h>
 #include <string.h>
 
-#include <machine/cpufunc.h>
-
 #include <dev/pci/pci.h>
+
+#include "pci_model.h"
 
 #define	NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
 
-/*
- * The model: functions, each with the registers of a header and the bits of
- * its base address registers that can be set.
- */
-struct function {
-	unsigned	bus, dev, func;
-	uint32_t	id;
-	uint32_t	header;		/* type, in the register's place */
-	uint32_t	buses;		/* of a bridge */
-	uint32_t	bar[6], bar_bits[6];
-	uint32_t	command;
-};
-
-static struct function *functions;
-static unsigned nfunctions;
-static bool mechanism;			/* is there one? */
-static uint32_t address;
-static unsigned decoding;		/* base address registers written
-					   while the device decodes them */
-
-static struct function *
-selected(void)
-{
-	unsigned i;
-
-	for (i = 0; i < nfunctions; i++)
-		if (((address >> 16) & 0xff) == functions[i].bus &&
-		    ((address >> 11) & 0x1f) == functions[i].dev &&
-		    ((address >> 8) & 7) == functions[i].func)
-			return (&functions[i]);
-	return (NULL);
-}
-
-static uint32_t
-config_read(void)
-{
-	struct function *f = selected();
-	unsigned reg = address & 0xfc;
-
-	if (f == NULL)
-		return (UINT32_MAX);
-	switch (reg) {
-	case 0x00:
-		return (f->id);
-	case 0x04:
-		return (f->command);
-	case 0x0c:
-		return (f->header);
-	case 0x18:
-		if (f->buses != 0)
-			return (f->buses);
-		break;
-	}
-	if (reg >= 0x10 && reg < 0x28)
-		return (f->bar[(reg - 0x10) / 4]);
-	return (0);
-}
-
-static void
-config_write(uint32_t v)
-{
-	struct function *f = selected();
-	unsigned reg = address & 0xfc, i = (reg - 0x10) / 4;
-	uint32_t fixed;
-
-	ATF_REQUIRE(f != NULL);
-	if (reg == 0x04) {
-		/* The upper half is status: ones written there clear. */
-		ATF_CHECK_EQ(0, v >> 16);
-		f->command = (f->command & 0xffff0000) | (v & 0xffff);
-		return;
-	}
-	ATF_REQUIRE_MSG(reg >= 0x10 && reg < 0x28, "write of 0x%x", reg);
-	fixed = f->bar[i] & ~f->bar_bits[i];
-	f->bar[i] = (v & f->bar_bits[i]) | fixed;
-	if ((f->command & 3) != 0)
-		decoding++;
-}
+/* What becomes of the devices' addresses has a test of its own. */
+static unsigned configured;
 
 void
-outl(uint16_t port, uint32_t v)
+pci_configure(void)
 {
 
-	if (!mechanism)
-		return;
-	if (port == 0xcf8)
-		address = v & 0x80fffffc;
-	else {
-		ATF_REQUIRE_EQ(0xcfc, port);
-		ATF_REQUIRE((address & 0x80000000) != 0);
-		config_write(v);
-	}
+	configured++;
 }
-
-uint32_t
-inl(uint16_t port)
-{
-
-	if (!mechanism)
-		return (UINT32_MAX);
-	if (port == 0xcf8)
-		return (address);
-	ATF_REQUIRE_EQ(0xcfc, port);
-	ATF_REQUIRE((address & 0x80000000) != 0);
-	return (config_read());
-}
-
-static void
-machine(struct function *f, unsigned n)
-{
-
-	functions = f;
-	nfunctions = n;
-	mechanism = true;
-	decoding = 0;
-	address = 0x1234;
-}
-
-#define	MULTI	(0x80U << 16)
-#define	BRIDGE	(0x01U << 16)
-#define	BUSES(primary, secondary)	((primary) | (secondary) << 8)
 
 static struct function tree[] = {
 	{ .bus = 0, .dev = 0, .id = 0x00011111 },
@@ -183,7 +71,7 @@ ATF_TC_BODY(find, tc)
 	struct pci_func f;
 	size_t i;
 
-	machine(tree, NITEMS(tree));
+	pci_model(tree, NITEMS(tree));
 	ATF_CHECK(pci_present());
 	for (i = 0; i < NITEMS(t); i++) {
 		ATF_CHECK_EQ_MSG(t[i].found, pci_find(0x1111, t[i].device, &f),
@@ -194,6 +82,7 @@ ATF_TC_BODY(find, tc)
 		ATF_CHECK_EQ(t[i].dev, f.pf_dev);
 		ATF_CHECK_EQ(t[i].func, f.pf_func);
 	}
+	ATF_CHECK(configured > 0);
 	ATF_CHECK(!pci_find(0x1112, 1, &f));
 	ATF_CHECK(!pci_find(0xffff, 0xffff, &f));
 }
@@ -204,11 +93,12 @@ ATF_TC_BODY(absent, tc)
 {
 	struct pci_func f;
 
-	machine(tree, NITEMS(tree));
-	mechanism = false;
+	pci_model(tree, NITEMS(tree));
+	pci_model_mechanism = false;
 	ATF_CHECK(!pci_present());
 	ATF_CHECK(!pci_find(0x1111, 1, &f));
 	ATF_CHECK(!pci_find(0xffff, 0xffff, &f));
+	ATF_CHECK_EQ(0, configured);
 }
 
 static struct function device = {
@@ -225,13 +115,15 @@ ATF_TC_BODY(bar, tc)
 	struct function before;
 	struct pci_bar b;
 
-	machine(&device, 1);
+	pci_model(&device, 1);
 	before = device;
 	/* 1 MiB of memory. */
 	ATF_REQUIRE_EQ(0, pci_bar_read(&f, 0, &b));
 	ATF_CHECK(!b.pb_io);
 	ATF_CHECK_EQ(0xfeb00000, b.pb_base);
 	ATF_CHECK_EQ(0x100000, b.pb_size);
+	ATF_CHECK(!b.pb_64);
+	ATF_CHECK(!b.pb_prefetch);
 	/* 32 ports; the upper half of the register is fixed. */
 	ATF_REQUIRE_EQ(0, pci_bar_read(&f, 1, &b));
 	ATF_CHECK(b.pb_io);
@@ -242,6 +134,8 @@ ATF_TC_BODY(bar, tc)
 	ATF_CHECK(!b.pb_io);
 	ATF_CHECK_EQ(UINT64_C(0x180000000), b.pb_base);
 	ATF_CHECK_EQ(UINT64_C(0x80000000), b.pb_size);
+	ATF_CHECK(b.pb_64);
+	ATF_CHECK(b.pb_prefetch);
 	/* Not there; one page at the bottom; no address. */
 	ATF_CHECK_EQ(ENXIO, pci_bar_read(&f, 4, &b));
 	ATF_REQUIRE_EQ(0, pci_bar_read(&f, 5, &b));
@@ -249,15 +143,54 @@ ATF_TC_BODY(bar, tc)
 	ATF_CHECK_EQ(0x1000, b.pb_size);
 	device.bar[5] = 0;
 	ATF_CHECK_EQ(EIO, pci_bar_read(&f, 5, &b));
+	ATF_CHECK_EQ(0, b.pb_base);
+	ATF_CHECK_EQ(0x1000, b.pb_size);
 	device.bar[5] = 0x1000;
 	ATF_CHECK_EQ(EINVAL, pci_bar_read(&f, 6, &b));
 	/* All is as it was, and nothing moved while it was decoded. */
 	ATF_CHECK_EQ(0, memcmp(&before, &device, sizeof(device)));
-	ATF_CHECK_EQ(0, decoding);
-	/* Bridges have other registers there. */
+	ATF_CHECK_EQ(0, pci_model_decoding);
+	/* Bridges have other registers behind the first two; others, none. */
+	ATF_CHECK_EQ(6, pci_nbar(&f));
 	device.header = BRIDGE;
+	ATF_CHECK_EQ(2, pci_nbar(&f));
+	ATF_CHECK_EQ(0, pci_bar_read(&f, 1, &b));
+	ATF_CHECK_EQ(EINVAL, pci_bar_read(&f, 2, &b));
+	device.header = CARDBUS;
+	ATF_CHECK_EQ(0, pci_nbar(&f));
 	ATF_CHECK_EQ(EINVAL, pci_bar_read(&f, 0, &b));
 	device.header = 0;
+}
+
+ATF_TC_WITHOUT_HEAD(bar_write);
+ATF_TC_BODY(bar_write, tc)
+{
+	const struct pci_func f = { .pf_dev = 2 };
+	struct function before;
+	struct pci_bar b;
+
+	pci_model(&device, 1);
+	before = device;
+	ATF_CHECK_EQ(0, pci_bar_write(&f, 0, 0xc0100000));
+	ATF_CHECK_EQ(0xc0100000, device.bar[0]);
+	ATF_CHECK_EQ(0, pci_bar_write(&f, 1, 0xd020));
+	ATF_CHECK_EQ(0xd021, device.bar[1]);
+	ATF_CHECK_EQ(0, pci_bar_write(&f, 2, UINT64_C(0xf80000000)));
+	ATF_CHECK_EQ(0x8000000c, device.bar[2]);
+	ATF_CHECK_EQ(0xf, device.bar[3]);
+	ATF_REQUIRE_EQ(0, pci_bar_read(&f, 2, &b));
+	ATF_CHECK_EQ(UINT64_C(0xf80000000), b.pb_base);
+	/* Not aligned; too high; not there. */
+	before = device;
+	ATF_CHECK_EQ(EINVAL, pci_bar_write(&f, 0, 0xc0080000));
+	ATF_CHECK_EQ(EINVAL, pci_bar_write(&f, 0, UINT64_C(0x100000000)));
+	ATF_CHECK_EQ(ENXIO, pci_bar_write(&f, 4, 0x1000));
+	ATF_CHECK_EQ(EINVAL, pci_bar_write(&f, 6, 0x1000));
+	ATF_CHECK_EQ(0, memcmp(&before, &device, sizeof(device)));
+	/* A port that the device has no bits for. */
+	ATF_CHECK_EQ(EIO, pci_bar_write(&f, 1, 0x10000));
+	ATF_CHECK_EQ(0, pci_model_decoding);
+	ATF_CHECK_EQ(before.command, device.command);
 }
 
 ATF_TC_WITHOUT_HEAD(command);
@@ -265,7 +198,7 @@ ATF_TC_BODY(command, tc)
 {
 	const struct pci_func f = { .pf_dev = 2 };
 
-	machine(&device, 1);
+	pci_model(&device, 1);
 	pci_enable(&f, PCI_COMMAND_MASTER);
 	ATF_CHECK_EQ(0x02900007, device.command);
 	pci_enable(&f, PCI_COMMAND_MASTER | PCI_COMMAND_IO);
@@ -282,6 +215,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, find);
 	ATF_TP_ADD_TC(tp, absent);
 	ATF_TP_ADD_TC(tp, bar);
+	ATF_TP_ADD_TC(tp, bar_write);
 	ATF_TP_ADD_TC(tp, command);
 	return (atf_no_error());
 }
