@@ -48,9 +48,12 @@ find(const struct claims *cl, exaddr_t first, exaddr_t last)
 static void
 add(struct claims *cl, exaddr_t first, exaddr_t last, const char *who)
 {
-	struct claim *c = &cl->cl_claims[cl->cl_n++];
+	struct claim *c = &cl->cl_claims[cl->cl_n];
 	size_t len = strlen(who);
 
+	/* There are no more descriptors than that. */
+	KASSERT(cl->cl_n < CLAIM_MAX);
+	cl->cl_n++;
 	if (len > CLAIM_NAMELEN - 1)
 		len = CLAIM_NAMELEN - 1;
 	memcpy(c->c_who, who, len);

@@ -37,7 +37,7 @@ struct counts {
 	unsigned	n_functions;
 	unsigned	n_claimed;
 	unsigned	n_assigned;
-	unsigned	n_failed;
+	unsigned	n_left;
 };
 
 /* What a walk over a bus does, and for whom. */
@@ -97,7 +97,7 @@ claim_bar(struct walk *w, const struct pci_func *f, unsigned i,
 	    name) == 0)
 		w->w_counts->n_claimed++;
 	else
-		w->w_counts->n_failed++;
+		w->w_counts->n_left++;
 }
 
 /*
@@ -235,12 +235,12 @@ assign_bar(struct walk *w, const struct pci_func *f, unsigned i,
 		w->w_counts->n_assigned++;
 		return;
 	}
-	w->w_counts->n_failed++;
+	w->w_counts->n_left++;
 	name_bar(name, f, i);
 	printf("%s: no %s of size 0x%jx for it%s: %s\n", name,
 	    bar->pb_io ? "ports" : "memory", (uintmax_t)bar->pb_size,
 	    w->w_bridge != NULL ? " behind its bridge" : "",
-	    errno_name(error));
+	    error == EAGAIN ? "none is left" : errno_name(error));
 }
 
 /*
@@ -323,6 +323,6 @@ pci_configure(void)
 	(void)pci_bus_walk(0, assign_inside, &w);
 	(void)pci_bus_walk(0, assign_function, &w);
 	printf("pci: %u functions; base address registers: %u claimed, %u "
-	    "assigned, %u failed\n", n.n_functions, n.n_claimed, n.n_assigned,
-	    n.n_failed);
+	    "assigned, %u left out\n", n.n_functions, n.n_claimed, n.n_assigned,
+	    n.n_left);
 }

@@ -150,6 +150,11 @@ ATF_TC_BODY(bar, tc)
 	/* All is as it was, and nothing moved while it was decoded. */
 	ATF_CHECK_EQ(0, memcmp(&before, &device, sizeof(device)));
 	ATF_CHECK_EQ(0, pci_model_decoding);
+	/* Bits that say what it is, and none that can be set. */
+	device.bar[4] = 0x8;
+	ATF_CHECK_EQ(ENXIO, pci_bar_read(&f, 4, &b));
+	ATF_CHECK_EQ(ENXIO, pci_bar_write(&f, 4, 0));
+	device.bar[4] = 0;
 	/* Bridges have other registers behind the first two; others, none. */
 	ATF_CHECK_EQ(6, pci_nbar(&f));
 	device.header = BRIDGE;
