@@ -239,6 +239,22 @@ block_write(struct vm_extspan *xs, uint64_t b)
 	    ~((uint64_t)1 << (b & 63)), memory_order_release);
 }
 
+/*
+ * All that a search and an allocation look at of a block: each is a miss that
+ * depends on the bitmaps, but not on another.
+ */
+static inline void
+block_prefetch(const struct vm_extspan *xs, uint64_t b)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+
+	__builtin_prefetch(wp, 1);
+	__builtin_prefetch(wp + BLOCK_WORDS / 2, 1);
+	__builtin_prefetch(&xs->xs_sum[b], 1);
+	if (xs->xs_used != NULL)
+		__builtin_prefetch(&xs->xs_used[b * BLOCK_WORDS], 1);
+}
+
 /* Whoever changes a block, or looks through its words, writes it first. */
 static inline void
 block_touch(struct vm_extspan *xs, uint64_t b)
@@ -303,12 +319,12 @@ span_layout(struct vm_extspan *xs, void *mem)
 	size_t ngroups = bitmap_words(nblocks), i;
 
 	xs->xs_group = mem;
-	xs->xs_word = (void *)(xs->xs_group + ngroups);
-	xs->xs_sum = (void *)(xs->xs_word + (xs->xs_nframes >> WORD_SHIFT));
-	xs->xs_top = (void *)(xs->xs_sum + nblocks);
+	xs->xs_top = (void *)(xs->xs_group + ngroups);
 	xs->xs_virgin = (void *)(xs->xs_top + bitmap_words(ngroups));
-	KASSERT((uintptr_t)(xs->xs_virgin + ngroups) - (uintptr_t)mem ==
-	    vm_extmap_metasize(xs->xs_nframes));
+	xs->xs_sum = (void *)(xs->xs_virgin + ngroups);
+	xs->xs_word = (void *)(xs->xs_sum + nblocks);
+	KASSERT((uintptr_t)(xs->xs_word + (xs->xs_nframes >> WORD_SHIFT)) -
+	    (uintptr_t)mem == vm_extmap_metasize(xs->xs_nframes));
 	memset(xs->xs_group, 0, ngroups * sizeof(xs->xs_group[0]));
 	memset(xs->xs_top, 0, bitmap_words(ngroups) * sizeof(xs->xs_top[0]));
 	for (i = 0; i < ngroups; i++)
@@ -540,28 +556,63 @@ block_clean(struct vm_extspan *xs, uint64_t b)
 }
 
 /*
- * The free run in one block around a free frame; positions in the block.
+ * The first frame at or after pos of a block that is not free; held ones count
+ * as free if so said.  VM_EXTBLOCK_FRAMES: all are free.
  */
-static void
-block_run(const struct vm_extspan *xs, uint64_t b, unsigned pos,
-    unsigned *startp, unsigned *endp)
+static inline unsigned
+block_run_end(const struct vm_extspan *xs, uint64_t b, unsigned pos,
+    bool held)
 {
 	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
-	unsigned i = pos >> WORD_SHIFT, bit = pos & WORD_MASK;
+	unsigned i = pos >> WORD_SHIFT;
 	uint32_t taken;
 
-	taken = ~word_free(word_load(&wp[i])) & (half_mask(0, bit + 1));
-	while (taken == 0 && i > 0)
-		taken = ~word_free(word_load(&wp[--i]));
-	*startp = i * VM_EXTWORD_FRAMES +
-	    (taken == 0 ? 0 : log2_floor(taken) + 1);
+	if (block_virgin(xs, b))
+		return (virgin_free(xs, b) ? VM_EXTBLOCK_FRAMES : pos);
+	if (pos == 0 && xs->xs_sum[b].es_free == VM_EXTBLOCK_FRAMES)
+		return (VM_EXTBLOCK_FRAMES);
+	taken = word_taken(word_load(&wp[i]), held) &
+	    UINT32_MAX << (pos & WORD_MASK);
+	while (taken == 0 && ++i < BLOCK_WORDS)
+		taken = word_taken(word_load(&wp[i]), held);
+	return (taken == 0 ? VM_EXTBLOCK_FRAMES :
+	    i << WORD_SHIFT | (unsigned)__builtin_ctz(taken));
+}
 
-	i = pos >> WORD_SHIFT;
-	taken = ~word_free(word_load(&wp[i])) & (UINT32_MAX << bit);
-	while (taken == 0 && i < BLOCK_WORDS - 1)
-		taken = ~word_free(word_load(&wp[++i]));
-	*endp = i * VM_EXTWORD_FRAMES +
-	    (taken == 0 ? VM_EXTWORD_FRAMES : (unsigned)__builtin_ctz(taken));
+/*
+ * The frame behind the last frame before end (1 to 512) of a block that is not
+ * free; 0: all are free.
+ */
+static inline unsigned
+block_run_start(const struct vm_extspan *xs, uint64_t b, unsigned end,
+    bool held)
+{
+	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	unsigned i = (end - 1) >> WORD_SHIFT;
+	uint32_t taken;
+
+	if (block_virgin(xs, b))
+		return (virgin_free(xs, b) ? 0 : end);
+	if (end == VM_EXTBLOCK_FRAMES &&
+	    xs->xs_sum[b].es_free == VM_EXTBLOCK_FRAMES)
+		return (0);
+	taken = word_taken(word_load(&wp[i]), held) &
+	    half_mask(0, ((end - 1) & WORD_MASK) + 1);
+	while (taken == 0 && i-- > 0)
+		taken = word_taken(word_load(&wp[i]), held);
+	return (taken == 0 ? 0 : (i << WORD_SHIFT | log2_floor(taken)) + 1);
+}
+
+/* Widen [*startp, *endp), free, to the run in its block. */
+static void
+block_run(const struct vm_extspan *xs, uint64_t b, unsigned *startp,
+    unsigned *endp)
+{
+
+	if (*endp < VM_EXTBLOCK_FRAMES)
+		*endp = block_run_end(xs, b, *endp, false);
+	if (*startp > 0)
+		*startp = block_run_start(xs, b, *startp, false);
 }
 
 /*
@@ -581,9 +632,9 @@ block_freed(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 		around = (uint32_t)1 << (bit - 1) | (uint32_t)1 << (bit + n);
 		if ((word_free(word_load(&xs->xs_word[b * BLOCK_WORDS +
 		    (pos >> WORD_SHIFT)])) & around) != 0)
-			block_run(xs, b, pos, &start, &end);
+			block_run(xs, b, &start, &end);
 	} else
-		block_run(xs, b, pos, &start, &end);
+		block_run(xs, b, &start, &end);
 	if (start == 0)
 		sum->es_start = (uint16_t)end;
 	if (end == VM_EXTBLOCK_FRAMES)
@@ -657,6 +708,12 @@ range_change(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
 			stop = end;
 		mask = both_halves(half_mask((unsigned)(start & WORD_MASK),
 		    (unsigned)(start & WORD_MASK) + (unsigned)(stop - start)));
+		/* Of a word that is overwritten whole, nobody changes a bit. */
+		if ((mask & clear) == UINT64_MAX) {
+			atomic_store_explicit(span_word(xs, start), set,
+			    memory_order_release);
+			continue;
+		}
 		if (clear != 0)
 			atomic_fetch_and_explicit(span_word(xs, start),
 			    ~(mask & clear), memory_order_acq_rel);
@@ -1012,8 +1069,8 @@ run_end_of(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit,
     bool held)
 {
 	const struct vm_extspan *xs = NULL;
-	vm_frame_t f = start;
-	uint32_t taken;
+	vm_frame_t f = start, first;
+	unsigned end;
 
 	while (f < limit) {
 		if (xs == NULL || f >= span_end(xs)) {
@@ -1021,20 +1078,12 @@ run_end_of(const struct vm_extmap *map, vm_frame_t start, vm_frame_t limit,
 			if (xs == NULL)
 				return (f);
 		}
-		if ((f & BLOCK_MASK) == 0 &&
-		    block_sum(xs, span_block(xs, f))->es_free ==
-		    VM_EXTBLOCK_FRAMES) {
-			f += VM_EXTBLOCK_FRAMES;
-			continue;
-		}
-		taken = word_taken(frame_word(xs, f), held) &
-		    UINT32_MAX << (f & WORD_MASK);
-		if (taken != 0) {
-			f = align_down(f, VM_EXTWORD_FRAMES) +
-			    (unsigned)__builtin_ctz(taken);
+		first = align_down(f, VM_EXTBLOCK_FRAMES);
+		end = block_run_end(xs, span_block(xs, f),
+		    (unsigned)(f - first), held);
+		f = first + end;
+		if (end < VM_EXTBLOCK_FRAMES)
 			break;
-		}
-		f = align_down(f, VM_EXTWORD_FRAMES) + VM_EXTWORD_FRAMES;
 	}
 	return (f < limit ? f : limit);
 }
@@ -1045,8 +1094,8 @@ run_start_of(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit,
     bool held)
 {
 	const struct vm_extspan *xs = NULL;
-	vm_frame_t f = end;		/* all of [f, end) is free */
-	uint32_t taken;
+	vm_frame_t f = end, first;	/* all of [f, end) is free */
+	unsigned start;
 
 	while (f > limit) {
 		if (xs == NULL || f <= xs->xs_first) {
@@ -1054,20 +1103,12 @@ run_start_of(const struct vm_extmap *map, vm_frame_t end, vm_frame_t limit,
 			if (xs == NULL)
 				return (f);
 		}
-		if ((f & BLOCK_MASK) == 0 &&
-		    block_sum(xs, span_block(xs, f - 1))->es_free ==
-		    VM_EXTBLOCK_FRAMES) {
-			f -= VM_EXTBLOCK_FRAMES;
-			continue;
-		}
-		taken = word_taken(frame_word(xs, f - 1), held) &
-		    half_mask(0, (unsigned)((f - 1) & WORD_MASK) + 1);
-		if (taken != 0) {
-			f = align_down(f - 1, VM_EXTWORD_FRAMES) +
-			    log2_floor(taken) + 1;
+		first = align_down(f - 1, VM_EXTBLOCK_FRAMES);
+		start = block_run_start(xs, span_block(xs, first),
+		    (unsigned)(f - first), held);
+		f = first + start;
+		if (start > 0)
 			break;
-		}
-		f = align_down(f - 1, VM_EXTWORD_FRAMES);
 	}
 	return (f > limit ? f : limit);
 }
@@ -1182,6 +1223,17 @@ first_run(uint32_t m, unsigned k)
 	return (((t - low[k]) & m) >> ((1U << k) - 1) & low[k]);
 }
 
+static inline bool
+words_free(const vm_extword_t *wp, unsigned n)
+{
+
+	while (n > 0 && word_load(wp) == 0) {
+		wp++;
+		n--;
+	}
+	return (n == 0);
+}
+
 /*
  * The first aligned free run of 2^order frames in a block, which is no virgin,
  * at or after position pos (below 512); false: none.
@@ -1191,16 +1243,18 @@ block_first_run(const struct vm_extspan *xs, uint64_t b, unsigned order,
     unsigned pos, unsigned *foundp)
 {
 	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
-	unsigned i = pos >> WORD_SHIFT;
+	unsigned i = pos >> WORD_SHIFT, size;
 	uint32_t m;
 
 	if (order > WORD_SHIFT) {
-		i += (pos & WORD_MASK) != 0;
-		m = fold(block_full_words(wp), order - WORD_SHIFT);
-		m &= i < VM_EXTWORD_FRAMES ? UINT32_MAX << i : 0;
-		*foundp = m == 0 ? 0 :
-		    (unsigned)__builtin_ctz(m) << WORD_SHIFT;
-		return (m != 0);
+		size = 1U << (order - WORD_SHIFT);
+		i = (unsigned)align_up(i + ((pos & WORD_MASK) != 0), size);
+		for (; i < BLOCK_WORDS; i += size) {
+			*foundp = i << WORD_SHIFT;
+			if (words_free(&wp[i], size))
+				return (true);
+		}
+		return (false);
 	}
 	m = first_run(word_free(word_load(&wp[i])) &
 	    UINT32_MAX << (pos & WORD_MASK), order);
@@ -1259,15 +1313,15 @@ struct extent_search {
 };
 
 /*
- * Can a block be passed over, because no run of n frames touches it?  True
- * only if that is sure.  A run of at most a block's length that lies in
- * more than one block lies in the end of one and the start of the next, or
- * fills a block between, whose neighbours then add up to more than n.
+ * Can a block, which is no virgin, be passed over, because no run of n frames
+ * touches it?  True only if that is sure.  A run of at most a block's length
+ * that lies in more than one block lies in the end of one and the start of the
+ * next, or fills a block between, whose neighbours then add up to more than n.
  */
 static bool
 block_hopeless(const struct vm_extspan *xs, uint64_t b, uint64_t n)
 {
-	const struct vm_extsum *sum = block_sum(xs, b);
+	const struct vm_extsum *sum = &xs->xs_sum[b];
 
 	if (n > VM_EXTBLOCK_FRAMES || sum->es_longest >= n)
 		return (false);
@@ -1447,6 +1501,7 @@ natural_in_span(const struct extent_search *es, struct vm_extspan *xs,
 	vm_frame_t from = align_up(frame_max(es->es_low, xs->xs_first),
 	    es->es_n);
 	vm_frame_t high = frame_min(es->es_high, span_end(xs)), f;
+	bool first = true;
 	unsigned found;
 	uint64_t b;
 
@@ -1455,6 +1510,9 @@ natural_in_span(const struct extent_search *es, struct vm_extspan *xs,
 		if (!order_next(xs, es->es_order, &b))
 			break;
 		f = block_first(xs, b);
+		if (first)
+			block_prefetch(xs, b);
+		first = false;
 		from = frame_max(from, f);
 		if (from >= high)
 			break;
@@ -1532,14 +1590,18 @@ free_at(const struct vm_extmap *map, const struct vm_extspan *xs, int64_t w)
 	return (xs == NULL ? 0 : word_free(frame_word(xs, first)));
 }
 
-/* The starts in a word where size and alignment within a word are met. */
+/*
+ * The starts in a word where size and alignment within a word are met.  The
+ * number of shifts is a constant wherever this counts.
+ */
 static inline uint32_t
-small_starts(const struct small_search *ss, uint32_t here, uint32_t next)
+small_starts(const struct small_search *ss, const unsigned nshift,
+    uint32_t here, uint32_t next)
 {
 	uint64_t isfree = (uint64_t)next << 32 | here;
 	unsigned i;
 
-	for (i = 0; i < ss->ss_nshift; i++)
+	for (i = 0; i < nshift; i++)
 		isfree &= isfree >> ss->ss_shift[i];
 	return ((uint32_t)isfree & ss->ss_aligned);
 }
@@ -1564,6 +1626,29 @@ small_first(const struct small_search *ss, vm_frame_t first, uint32_t starts,
 	return (false);
 }
 
+/* In the words of a block, with that which follows. */
+static inline bool
+small_in_words(const struct small_search *ss, const unsigned nshift,
+    const uint32_t isfree[BLOCK_WORDS + 1], vm_frame_t first,
+    vm_frame_t *startp)
+{
+	uint32_t starts[BLOCK_WORDS], any = 0;
+	unsigned i;
+
+	/* Without a branch, so that several words go at once. */
+	for (i = 0; i < BLOCK_WORDS; i++) {
+		starts[i] = small_starts(ss, nshift, isfree[i],
+		    isfree[i + 1]);
+		any |= starts[i];
+	}
+	for (i = 0; any != 0 && i < BLOCK_WORDS; i++) {
+		if (starts[i] != 0 && small_first(ss,
+		    first + i * VM_EXTWORD_FRAMES, starts[i], startp))
+			return (true);
+	}
+	return (false);
+}
+
 /*
  * In a block whose order bit is set, and in the last word before it, from
  * which a run may reach into the block.
@@ -1575,27 +1660,31 @@ small_in_block(struct small_search *ss, const struct vm_extspan *xs,
 	const vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
 	vm_frame_t first = block_first(xs, b);
 	int64_t w = (int64_t)(b * BLOCK_WORDS);
-	uint32_t here = word_free(word_load(wp)), next, starts;
+	uint32_t isfree[BLOCK_WORDS + 1], starts;
 	unsigned i;
 
+	for (i = 0; i < BLOCK_WORDS; i++)
+		isfree[i] = word_free(word_load(&wp[i]));
+	isfree[i] = free_at(ss->ss_es->es_map, xs, w + BLOCK_WORDS);
 	if (ss->ss_next < w) {
-		starts = small_starts(ss, free_at(ss->ss_es->es_map, xs,
-		    w - 1), here);
+		starts = small_starts(ss, ss->ss_nshift,
+		    free_at(ss->ss_es->es_map, xs, w - 1), isfree[0]);
 		if (starts != 0 && small_first(ss, first - VM_EXTWORD_FRAMES,
 		    starts, startp))
 			return (true);
 	}
 	ss->ss_next = w + BLOCK_WORDS;
-	for (i = 1; i <= BLOCK_WORDS; i++) {
-		next = i < BLOCK_WORDS ? word_free(word_load(&wp[i])) :
-		    free_at(ss->ss_es->es_map, xs, w + BLOCK_WORDS);
-		starts = small_starts(ss, here, next);
-		if (starts != 0 && small_first(ss, first, starts, startp))
-			return (true);
-		here = next;
-		first += VM_EXTWORD_FRAMES;
+	switch (ss->ss_nshift) {
+	case 1:
+		return (small_in_words(ss, 1, isfree, first, startp));
+	case 2:
+		return (small_in_words(ss, 2, isfree, first, startp));
+	case 3:
+		return (small_in_words(ss, 3, isfree, first, startp));
+	default:
+		return (small_in_words(ss, ss->ss_nshift, isfree, first,
+		    startp));
 	}
-	return (false);
 }
 
 static bool
@@ -1613,6 +1702,8 @@ small_in_span(struct small_search *ss, struct vm_extspan *xs,
 	for (b = span_block(xs, low); order_next(xs, es->es_order, &b) &&
 	    block_first(xs, b) < high; b++) {
 		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		if (ss->ss_next == -1)
+			block_prefetch(xs, b);
 		block_touch(xs, b);
 		if (!block_hopeless(xs, b, es->es_n) &&
 		    small_in_block(ss, xs, b, startp))
@@ -1877,7 +1968,8 @@ block_take(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned end,
     bool head)
 {
 	unsigned first = pos >> WORD_SHIFT, i = (end - 1) >> WORD_SHIFT, lo, hi;
-	uint64_t old, set;
+	vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
+	uint64_t set;
 	uint32_t mask;
 
 	block_touch(xs, b);
@@ -1889,10 +1981,14 @@ block_take(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned end,
 		set = (uint64_t)mask << 32;
 		if (head && i == first)
 			set |= (uint64_t)1 << lo;
-		old = atomic_fetch_or_explicit(
-		    &xs->xs_word[b * BLOCK_WORDS + i], set,
-		    memory_order_acq_rel);
-		KASSERT((word_free(old) & mask) == mask);
+		KASSERT((word_free(word_load(&wp[i])) & mask) == mask);
+		/* Nobody else changes a word that is wholly free. */
+		if (mask == UINT32_MAX)
+			atomic_store_explicit(&wp[i], set,
+			    memory_order_release);
+		else
+			atomic_fetch_or_explicit(&wp[i], set,
+			    memory_order_acq_rel);
 		used_mark(xs, b * BLOCK_WORDS + i, mask);
 		if (i == first)
 			break;
