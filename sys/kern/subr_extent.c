@@ -320,10 +320,11 @@ align_up(const struct request *rq, exaddr_t at, exaddr_t *aligned)
 static bool
 crosses(const struct request *rq, exaddr_t start)
 {
-	exaddr_t from = start - rq->rq_base;
+	exaddr_t first = start - rq->rq_base;
+	exaddr_t last = first + (rq->rq_size - 1);
 
 	return (rq->rq_boundary != 0 &&
-	    ((from ^ (from + (rq->rq_size - 1))) & ~(rq->rq_boundary - 1)) != 0);
+	    ((first ^ last) & ~(rq->rq_boundary - 1)) != 0);
 }
 
 /*
@@ -459,7 +460,8 @@ static struct extent_page *
 page_of(struct extent_region *r)
 {
 
-	return ((struct extent_page *)((uintptr_t)r & ~(VM_PAGE_SIZE - 1)));
+	return ((struct extent_page *)((uintptr_t)r &
+	    ~(uintptr_t)(VM_PAGE_SIZE - 1)));
 }
 
 static bool

@@ -80,6 +80,8 @@ recorded_body()
 		has "^pci: [0-9]+ functions; base address registers: [0-9]+ claimed, 0 assigned, 0 left out$"
 		atf_check -o file:decoded cat claims
 		has '^ioport: 0x3f8 - 0x3ff com0$'
+		has '^extent ioport: 0x0 - 0xffff, not coalesced$'
+		has '^    0x3f8 - 0x3ff$'
 		has '^iomem: 0x[0-9a-f]+ - 0x[0-9a-f]+ pci 0:[0-9]+\.0 window$'
 		apart ioport 12
 		apart iomem 12

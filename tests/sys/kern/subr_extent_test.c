@@ -870,7 +870,8 @@ ATF_TC_BODY(create_errors, tc)
 
 	start();
 	ATF_CHECK(extent_create(NULL, 0, 1, NULL, 0, 0) == NULL);
-	ATF_CHECK(console_has("extent_create: (null), 0x0 - 0x1: it has no name"));
+	ATF_CHECK(console_has("extent_create: (null), 0x0 - 0x1: it has no "
+	    "name"));
 	ATF_CHECK(extent_create("", 0, 1, NULL, 0, 0) == NULL);
 	ATF_CHECK(extent_create("odd", 7, 6, NULL, 0, 0) == NULL);
 	ATF_CHECK(console_has("extent_create: odd, 0x7 - 0x6: its end lies "
