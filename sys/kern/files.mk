@@ -15,10 +15,12 @@ KERN_SRCS= \
 	sys/kern/kern_monitor.c \
 	sys/kern/kern_options.c \
 	sys/kern/kern_smp.c \
+	sys/kern/kmem_block.c \
 	sys/kern/subr_avl.c \
 	sys/kern/subr_bus_dma.c \
 	sys/kern/subr_claim.c \
 	sys/kern/subr_errno.c \
 	sys/kern/subr_extent.c \
+	sys/kern/subr_kmem.c \
 	sys/kern/subr_prf.c \
 	sys/kern/subr_string.c
