@@ -1495,33 +1495,33 @@ find_first(struct extent_search *es, const struct vm_extreq *req,
  * of that order is the answer.
  */
 static bool
-natural_in_span(const struct extent_search *es, struct vm_extspan *xs,
-    vm_frame_t *startp)
+natural_in_span(struct vm_extmap *map, struct vm_extspan *xs, unsigned order,
+    vm_frame_t low, vm_frame_t high, vm_frame_t *startp)
 {
-	vm_frame_t from = align_up(frame_max(es->es_low, xs->xs_first),
-	    es->es_n);
-	vm_frame_t high = frame_min(es->es_high, span_end(xs)), f;
+	vm_frame_t size = (vm_frame_t)1 << order, from, f;
 	bool first = true;
 	unsigned found;
 	uint64_t b;
 
-	for (; from + es->es_n <= high; from = f + VM_EXTBLOCK_FRAMES) {
+	from = align_up(frame_max(low, xs->xs_first), size);
+	high = frame_min(high, span_end(xs));
+	for (; from + size <= high; from = f + VM_EXTBLOCK_FRAMES) {
 		b = span_block(xs, from);
-		if (!order_next(xs, es->es_order, &b))
+		if (!order_next(xs, order, &b))
 			break;
 		f = block_first(xs, b);
-		if (first)
-			block_prefetch(xs, b);
-		first = false;
 		from = frame_max(from, f);
 		if (from >= high)
 			break;
-		es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		if (first)
+			block_prefetch(xs, b);
+		first = false;
+		map->xm_examined += VM_EXTBLOCK_FRAMES;
 		block_touch(xs, b);
-		if (block_first_run(xs, b, es->es_order,
-		    (unsigned)(from - f), &found)) {
+		if (block_first_run(xs, b, order, (unsigned)(from - f),
+		    &found)) {
 			*startp = f + found;
-			return (f + found + es->es_n <= high);
+			return (f + found + size <= high);
 		}
 		block_clean(xs, b);
 	}
@@ -1529,12 +1529,14 @@ natural_in_span(const struct extent_search *es, struct vm_extspan *xs,
 }
 
 static bool
-find_natural(const struct extent_search *es, vm_frame_t *startp)
+find_natural(struct vm_extmap *map, unsigned order, vm_frame_t low,
+    vm_frame_t high, vm_frame_t *startp)
 {
 	unsigned i;
 
-	for (i = 0; i < es->es_map->xm_nspans; i++) {
-		if (natural_in_span(es, &es->es_map->xm_span[i], startp))
+	for (i = 0; i < map->xm_nspans; i++) {
+		if (natural_in_span(map, &map->xm_span[i], order, low, high,
+		    startp))
 			return (true);
 	}
 	return (false);
@@ -1788,51 +1790,44 @@ find_exact(const struct extent_search *es, const struct vm_extreq *req,
 	    run_end(es->es_map, es->es_low, end) == end);
 }
 
-static bool
-find_lowest(struct extent_search *es, const struct vm_extreq *req,
-    vm_frame_t *startp)
-{
-
-	if (req->er_npages == (uint64_t)1 << es->es_order &&
-	    req->er_align == req->er_npages)
-		return (find_natural(es, startp));
-	if (req->er_npages <= VM_EXTWORD_FRAMES)
-		return (find_small(es, req, startp));
-	return (find_first(es, req, startp));
-}
-
 bool
 vm_extmap_lacks(const struct vm_extmap *map, const struct vm_extreq *req)
 {
-	unsigned i, k = request_order(req);
+	const struct vm_extspan *xs, *end = map->xm_span + map->xm_nspans;
+	unsigned k = request_order(req);
+	vm_frame_t low, high;
+	uint64_t b;
 
-	for (i = 0; i < map->xm_nspans; i++) {
-		if (map->xm_span[i].xs_nblocks[k] != 0)
+	for (xs = map->xm_span; xs < end; xs++) {
+		if (xs->xs_nblocks[k] == 0)
+			continue;
+		if (req->er_high - req->er_low > VM_EXTCHUNK_FRAMES)
+			return (false);		/* a search tells soon */
+		low = frame_max(req->er_low, xs->xs_first);
+		high = frame_min(req->er_high, span_end(xs));
+		if (low >= high)
+			continue;
+		b = span_block(xs, low);
+		if (order_next(xs, k, &b) && block_first(xs, b) < high)
 			return (false);
 	}
 	return (true);
 }
 
-bool
-vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
-    vm_frame_t *startp)
+static bool
+find_general(struct vm_extmap *map, const struct vm_extreq *req,
+    unsigned order, vm_frame_t high, vm_frame_t *startp)
 {
 	struct extent_search es = {
-		.es_map = map,
-		.es_n = req->er_npages,
-		.es_low = req->er_low,
-		.es_high = frame_min(req->er_high, VM_FRAME_END)
+		.es_map = map, .es_order = order, .es_n = req->er_npages,
+		.es_low = req->er_low, .es_high = high
 	};
 
-	KASSERT(req->er_npages > 0 && req->er_align > 0);
-	if (es.es_low >= es.es_high ||
-	    es.es_high - es.es_low < req->er_npages ||
-	    map->xm_nfree < req->er_npages)
-		return (false);
-	es.es_order = request_order(req);
 	switch (req->er_policy) {
 	case VM_POLICY_LOWEST:
-		return (find_lowest(&es, req, startp));
+		return (req->er_npages <= VM_EXTWORD_FRAMES ?
+		    find_small(&es, req, startp) :
+		    find_first(&es, req, startp));
 	case VM_POLICY_HIGHEST:
 		return (find_last(&es, req, startp));
 	case VM_POLICY_BEST:
@@ -1843,6 +1838,24 @@ vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
 		return (find_exact(&es, req, startp));
 	}
 	return (false);
+}
+
+bool
+vm_extmap_find(struct vm_extmap *map, const struct vm_extreq *req,
+    vm_frame_t *startp)
+{
+	vm_frame_t high = frame_min(req->er_high, VM_FRAME_END);
+	unsigned order = request_order(req);
+
+	KASSERT(req->er_npages > 0 && req->er_align > 0);
+	if (req->er_low >= high || high - req->er_low < req->er_npages ||
+	    map->xm_nfree < req->er_npages)
+		return (false);
+	if (req->er_npages == (uint64_t)1 << order &&
+	    req->er_align == req->er_npages &&
+	    req->er_policy == VM_POLICY_LOWEST)
+		return (find_natural(map, order, req->er_low, high, startp));
+	return (find_general(map, req, order, high, startp));
 }
 
 /*

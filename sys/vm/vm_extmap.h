@@ -84,7 +84,7 @@ struct vm_extmap {
 	vm_frame_t	xm_next;	/* VM_POLICY_NEXT starts here: the end
 					   of what vm_extmap_alloc() took last */
 	uint64_t	xm_examined;	/* frames in the blocks that searches
-					   looked into */
+					   looked into; the caller's to reset */
 	uint64_t	xm_nfree;	/* free frames, held ones not counted */
 };
 
@@ -163,8 +163,8 @@ enum vm_fstate	vm_extmap_state(const struct vm_extmap *, vm_frame_t);
  * vm_extmap_find: a free run that satisfies the request, placed as its policy
  * says.  => true and *startp; false: there is none (exact).
  * => may bring dirty summaries up to date; changes no state.
- * vm_extmap_lacks: true only if no free run satisfies the request, whatever
- * its window.  => O(spans): most requests that nothing satisfies are told.
+ * vm_extmap_lacks: true only if no free run in the request's window satisfies
+ * it.  => O(spans): tells it of most requests of which it is true.
  *
  * vm_extmap_next: the first free extent in [from, limit), cut to it, of at
  * least n frames; n > 0.  => false: there is none.  Context as

@@ -70,6 +70,8 @@ check_segments(const struct vm_pgreq *req)
 {
 	uint64_t maxseg = maxseg_frames(req);
 
+	if (req->vpr_nsegs == 1 && req->vpr_maxsegsz == 0)
+		return (NULL);		/* the usual case */
 	if (req->vpr_nsegs == 0)
 		return ("no segments allowed");
 	if (maxseg == 0)
@@ -134,19 +136,13 @@ vm_pgreq_check(const struct vm_pgreq *req, const char **whyp)
 	return (why == NULL ? 0 : EINVAL);
 }
 
-unsigned
-vm_pgreq_windows(const struct vm_pgreq *req,
+static unsigned
+some_windows(const struct vm_pgreq *req, vm_frame_t low, vm_frame_t high,
     struct vm_pgwindow win[VM_NFREELIST])
 {
-	vm_frame_t low = pages_up(req->vpr_low);
-	vm_frame_t high = vm_atop(req->vpr_high), start, end;
+	vm_frame_t start, end;
 	unsigned list, n = 0;
 
-	if (req->vpr_lists == VM_FREELIST_ALL) {
-		win[0].pw_low = low;
-		win[0].pw_high = high < VM_FRAME_END ? high : VM_FRAME_END;
-		return (low < win[0].pw_high ? 1 : 0);
-	}
 	for (list = 0; list < VM_NFREELIST; list++) {
 		if ((req->vpr_lists & VM_FREELIST_BIT(list)) == 0)
 			continue;
@@ -170,6 +166,20 @@ vm_pgreq_windows(const struct vm_pgreq *req,
 	return (n);
 }
 
+unsigned
+vm_pgreq_windows(const struct vm_pgreq *req,
+    struct vm_pgwindow win[VM_NFREELIST])
+{
+	vm_frame_t low = pages_up(req->vpr_low);
+	vm_frame_t high = vm_atop(req->vpr_high);
+
+	if (req->vpr_lists != VM_FREELIST_ALL)
+		return (some_windows(req, low, high, win));
+	win[0].pw_low = low;
+	win[0].pw_high = high < VM_FRAME_END ? high : VM_FRAME_END;
+	return (low < win[0].pw_high ? 1 : 0);
+}
+
 struct vm_extreq
 vm_pgreq_search(const struct vm_pgreq *req)
 {
@@ -177,6 +187,8 @@ vm_pgreq_search(const struct vm_pgreq *req)
 		.er_npages = pages_up(req->vpr_size),
 		.er_align = align_frames(req),
 		.er_boundary = vm_atop(req->vpr_boundary),
+		.er_low = pages_up(req->vpr_low),
+		.er_high = vm_atop(req->vpr_high),
 		.er_policy = req->vpr_policy
 	};
 
@@ -223,13 +235,13 @@ window_find(struct vm_extmap *map, struct vm_extreq *er,
 	unsigned list, top = vm_freelist_of(win->pw_high - 1);
 	unsigned bottom = vm_freelist_of(win->pw_low);
 
-	for (list = top + 1; list-- > bottom;) {
+	for (list = top + 1; top != bottom && list-- > bottom;) {
 		if (list_find(map, er, win, list, startp))
 			return (true);
 	}
 	er->er_low = win->pw_low;
 	er->er_high = win->pw_high;
-	return (top != bottom && vm_extmap_find(map, er, startp));
+	return (vm_extmap_find(map, er, startp));
 }
 
 static bool

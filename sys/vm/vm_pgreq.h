@@ -30,8 +30,8 @@ unsigned	vm_pgreq_windows(const struct vm_pgreq *req,
 		    struct vm_pgwindow win[VM_NFREELIST]);
 
 /*
- * vm_pgreq_search: the frames of a request, for vm_extmap_find(); the window
- * is left to the caller.
+ * vm_pgreq_search: the frames of a request, for vm_extmap_find(); its window
+ * goes from the lowest to the highest address that the request may use.
  */
 struct vm_extreq vm_pgreq_search(const struct vm_pgreq *req);
 

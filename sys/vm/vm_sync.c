@@ -1192,8 +1192,11 @@ held_exact(struct held_search *hs, vm_frame_t start)
 	hs->hs_win[0].pw_high = end;
 }
 
-/* One segment, from free and held frames. */
-static int
+/*
+ * One segment, from free and held frames.  Apart, as a request for which there
+ * is nothing on any queue should not have to save registers for this.
+ */
+static __attribute__((noinline)) int
 run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
@@ -1201,8 +1204,6 @@ run_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	vm_frame_t start;
 	unsigned pass;
 
-	if (!any_entries())
-		return (ENOMEM);
 	hs.hs_req = vm_pgreq_search(req);
 	hs.hs_nwin = vm_pgreq_windows(req, hs.hs_win);
 	if (req->vpr_policy == VM_POLICY_EXACT)
@@ -1245,7 +1246,7 @@ request_reach(const struct vm_pgreq *req)
 /*
  * Several segments: fewer may do with the held pages back in the map.
  */
-static int
+static __attribute__((noinline)) int
 runs_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
@@ -1259,23 +1260,29 @@ int
 vm_sync_run_locked(const struct vm_pgreq *req, struct vm_pgseg *segs,
     unsigned *rsegs)
 {
-	uint64_t examined = vm_map.xm_examined;
 	unsigned i;
 	int error;
 
 	error = vm_pgreq_solve(&vm_map, req, segs, rsegs);
 	/* What is held was used: no fresh memory comes from there. */
 	if ((error != 0 || *rsegs > 1) &&
-	    (req->vpr_flags & (VM_PG_NODRAIN | VM_PG_FRESH)) == 0)
-		error = req->vpr_nsegs == 1 ?
-		    run_with_held(req, segs, rsegs) :
-		    runs_with_held(req, segs, rsegs);
-	for (i = 0; error == 0 && i < *rsegs; i++)
+	    (req->vpr_flags & (VM_PG_NODRAIN | VM_PG_FRESH)) == 0) {
+		if (req->vpr_nsegs != 1)
+			error = runs_with_held(req, segs, rsegs);
+		else if (any_entries())
+			error = run_with_held(req, segs, rsegs);
+	}
+	if (vm_map.xm_examined != 0) {
+		vm_counter_add(vm_md_curcpu(), VM_COUNT_RUN_EXAMINED,
+		    vm_map.xm_examined);
+		vm_map.xm_examined = 0;
+	}
+	if (error != 0)
+		return (error);
+	for (i = 0; i < *rsegs; i++)
 		map_alloc(vm_atop(segs[i].vps_start),
 		    vm_atop(segs[i].vps_size), req->vpr_owner);
-	vm_counter_add(vm_md_curcpu(), VM_COUNT_RUN_EXAMINED,
-	    vm_map.xm_examined - examined);
-	return (error);
+	return (0);
 }
 
 int
