@@ -14,6 +14,7 @@
 
 #include <sys/ageing.h>
 #include <sys/device.h>
+#include <sys/kmem.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
 #include <sys/options.h>
@@ -79,6 +80,7 @@ memory_start(void)
 		return (false);
 	print_map();
 	error = vm_physseg_init();
+	kmem_init();
 	if (error != 0) {
 		printf("extant: cannot boot: no memory for the allocator's"
 		    " metadata (%s)\n", errno_name(error));

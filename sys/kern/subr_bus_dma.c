@@ -17,10 +17,8 @@
  * Memory comes from the highest place that qualifies, since low addresses
  * are what only the poorer devices can use.
  *
- * Storage.  Tags are few and come from a static table; a map is a run of
- * pages of its own, mostly one, since the kernel has no smaller unit: its
- * segments lie behind the structure.  Nothing is cached, so nothing leaks:
- * what was destroyed is free.
+ * Storage.  Tags are few and come from a static table; a map is memory of
+ * kmem(9), with its segments behind the structure.
  *
  * Everything that a driver is given is checked first against everything that
  * was asked for (bus_dma_check()), by code that is not the code that made it.
@@ -29,6 +27,7 @@
  */
 
 #include <sys/bus_dma.h>
+#include <sys/kmem.h>
 
 #include <vm/vm_owner.h>
 #include <vm/vm_page.h>
@@ -365,33 +364,28 @@ map_complain(const struct bus_dmamap *map, const char *what)
 	vm_md_printf("bus_dma: %s: %s\n", map->_dm_tag->dt_name, what);
 }
 
+static size_t
+map_size(int nsegments)
+{
+
+	return (sizeof(struct bus_dmamap) +
+	    (size_t)nsegments * sizeof(bus_dma_segment_t));
+}
+
 int
 bus_dmamap_create(bus_dma_tag_t tag, bus_size_t size, int nsegments,
     bus_size_t maxsegsz, bus_size_t boundary, int flags, bus_dmamap_t *dmamp)
 {
-	struct vm_pgreq req = VM_PGREQ_INITIALIZER(sizeof(struct bus_dmamap));
-	struct vm_pgseg seg;
 	struct bus_dmamap *map;
 	vm_md_intr_t s;
-	unsigned n;
-	int error;
 
 	if (size == 0 || nsegments < 1 || maxsegsz == 0 ||
 	    (boundary != 0 && !is_power_of_two(boundary)) ||
 	    !flags_valid(flags))
 		return (EINVAL);
-	req.vpr_size += (psize_t)nsegments * sizeof(bus_dma_segment_t);
-	req.vpr_high = vm_md_physend();
-	req.vpr_policy = VM_POLICY_HIGHEST;
-	req.vpr_owner = tag->dt_owner;
-	if ((error = vm_pglist_alloc(&req, &seg, &n)) != 0)
-		return (error);
-	map = vm_md_phystov(seg.vps_start, seg.vps_size);
-	if (map == NULL) {
-		(void)vm_pglist_free(seg.vps_start, seg.vps_size);
+	map = kmem_zalloc(map_size(nsegments), KM_NOSLEEP);
+	if (map == NULL)
 		return (ENOMEM);
-	}
-	memset(map, 0, sizeof(*map));
 	map->dm_maxsegsz = map->_dm_maxmaxsegsz = maxsegsz;
 	map->dm_segs = (bus_dma_segment_t *)(map + 1);
 	map->_dm_magic = BUS_DMAMAP_MAGIC;
@@ -399,8 +393,6 @@ bus_dmamap_create(bus_dma_tag_t tag, bus_size_t size, int nsegments,
 	map->_dm_size = size;
 	map->_dm_boundary = boundary;
 	map->_dm_tag = tag;
-	map->_dm_paddr = seg.vps_start;
-	map->_dm_psize = seg.vps_size;
 
 	s = lock();
 	tag->dt_refs++;
@@ -425,7 +417,7 @@ bus_dmamap_destroy(bus_dma_tag_t tag, bus_dmamap_t dmam)
 	bus_dma_nmaps--;
 	unlock(s);
 	dmam->_dm_magic = 0;
-	(void)vm_pglist_free(dmam->_dm_paddr, dmam->_dm_psize);
+	kmem_free(dmam, map_size(dmam->_dm_segcnt));
 }
 
 /*

@@ -50,8 +50,6 @@ struct bus_dmamap {
 	bus_size_t	_dm_maxmaxsegsz; /* dm_maxsegsz as created */
 	bus_size_t	_dm_boundary;
 	bus_dma_tag_t	_dm_tag;
-	paddr_t		_dm_paddr;	/* where this structure lies */
-	psize_t		_dm_psize;	/* and the pages it takes */
 };
 
 typedef struct bus_dmamap *bus_dmamap_t;

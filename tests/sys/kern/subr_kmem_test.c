@@ -223,7 +223,7 @@ ATF_TC_BODY(economy, tc)
 		ATF_REQUIRE_EQ(ki.ki_used, 1);
 		ATF_REQUIRE_EQ(ki.ki_bytes, size);
 		ATF_REQUIRE_MSG(ki.ki_size >= size &&
-		    ki.ki_size <= size + size / 2 + 16, "%zu for %zu",
+		    ki.ki_size <= size + size / 2 + 24, "%zu for %zu",
 		    ki.ki_size, size);
 		kmem_free(p, size);
 	}
