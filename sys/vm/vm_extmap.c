@@ -641,7 +641,9 @@ block_freed(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 		sum->es_end = (uint16_t)(end - start);
 	if (end - start > sum->es_longest)
 		sum->es_longest = (uint16_t)(end - start);
-	orders_raise(xs, b, run_orders(start, end));
+	/* Mostly the block has a run as long as that. */
+	if (!order_test(xs, log2_floor(end - start), b))
+		orders_raise(xs, b, run_orders(start, end));
 }
 
 /* n frames of a block are no longer free. */
@@ -1922,14 +1924,6 @@ vm_extmap_walk(const struct vm_extmap *map, vm_frame_t from, vm_frame_t limit,
 }
 
 bool
-vm_extmap_word_owned(const struct vm_extmap *map, vm_frame_t frame)
-{
-	const struct vm_extspan *xs = vm_extmap_span(map, frame);
-
-	return (xs == NULL || frame_word(xs, frame) >> 32 != 0);
-}
-
-bool
 vm_extmap_uniform(const struct vm_extmap *map, vm_frame_t start,
     vm_frame_t end, enum vm_fstate state)
 {
@@ -2094,13 +2088,14 @@ vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 	} while (!atomic_compare_exchange_weak_explicit(wp, &old,
 	    old & ~(uint64_t)freed, memory_order_acq_rel,
 	    memory_order_relaxed));
-	for (m = freed; m != 0; m &= ~half_mask(bit, bit + n)) {
+	/* From the lowest run of bits on. */
+	for (m = freed; m != 0; m &= m + (m & -m)) {
 		bit = (unsigned)__builtin_ctz(m);
 		n = m >> bit == UINT32_MAX ? VM_EXTWORD_FRAMES :
 		    (unsigned)__builtin_ctz(~(m >> bit));
+		map->xm_nfree += n;
 		block_freed(xs, b, (unsigned)(first & BLOCK_MASK) + bit, n);
 	}
-	map->xm_nfree += (unsigned)__builtin_popcount(freed);
 	return (freed);
 }
 

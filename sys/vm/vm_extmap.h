@@ -207,12 +207,6 @@ bool	vm_extmap_around(const struct vm_extmap *, vm_frame_t,
 	    vm_frame_t low, vm_frame_t high, struct vm_extent *);
 
 /*
- * vm_extmap_word_owned: is any of the 32 frames of a frame's word owned?  Then
- * no run whose start and length are multiples of 32 contains the frame.
- */
-bool	vm_extmap_word_owned(const struct vm_extmap *, vm_frame_t);
-
-/*
  * vm_extmap_uniform: are all frames of [start, end), which lie in spans, in
  * that state?
  */

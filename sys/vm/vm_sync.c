@@ -319,23 +319,20 @@ queue_to_map(vm_frame_t frame)
 static unsigned
 entries_to_map(const struct vm_pageq *q, unsigned n)
 {
-	vm_frame_t first, frame;
-	unsigned i, done = 0;
+	vm_frame_t frame = n > 0 ? vm_pageq_frame(q, 0) : 0, first;
+	unsigned i = 0, done = 0;
 	uint32_t mask;
 
-	for (i = 0; i < n;) {
-		frame = vm_pageq_frame(q, i);
+	while (i < n) {
 		first = frame & ~(vm_frame_t)WORD_LAST;
-		mask = 0;
-		do {
-			mask |= (uint32_t)1 << (frame & WORD_LAST);
-			if (i + SPILL_AHEAD < n)
-				vm_extmap_prefetch(&vm_map,
-				    vm_pageq_frame(q, i + SPILL_AHEAD));
-			if (++i == n)
-				break;
-			frame = vm_pageq_frame(q, i);
-		} while ((frame & ~(vm_frame_t)WORD_LAST) == first);
+		if (i + SPILL_AHEAD < n)
+			vm_extmap_prefetch(&vm_map,
+			    vm_pageq_frame(q, i + SPILL_AHEAD));
+		for (mask = 0; frame - first < VM_EXTWORD_FRAMES && i < n;
+		    frame = vm_pageq_frame(q, i)) {
+			mask |= (uint32_t)1 << (frame - first);
+			i++;
+		}
 		done += word_to_map(first, mask);
 	}
 	return (done);
@@ -1024,7 +1021,7 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
  */
 
 /* Can the run be made around a frame that a queue holds? */
-static bool
+static __attribute__((noinline)) bool
 held_probe(const struct held_search *hs, vm_frame_t frame,
     vm_frame_t *startp)
 {
@@ -1035,17 +1032,26 @@ held_probe(const struct held_search *hs, vm_frame_t frame,
 		if (frame < hs->hs_win[i].pw_low ||
 		    frame >= hs->hs_win[i].pw_high)
 			continue;
-		/* Most entries fail by one look at their own word. */
-		if (hs->hs_req.er_align >= VM_EXTWORD_FRAMES &&
-		    hs->hs_req.er_npages % VM_EXTWORD_FRAMES == 0 &&
-		    vm_extmap_word_owned(&vm_map, frame))
-			return (false);
 		return (vm_extmap_around(&vm_map, frame, hs->hs_win[i].pw_low,
 		    hs->hs_win[i].pw_high, &ext) &&
 		    vm_extmap_fit(&hs->hs_req, ext.e_start, ext.e_end, false,
 		    startp));
 	}
 	return (false);
+}
+
+/*
+ * The word of a frame that a queue names, if the queue's place is at hand for
+ * it; else that of none.
+ */
+static inline const vm_extword_t *
+entry_word(const struct vm_pageq *q, vm_frame_t frame)
+{
+	static const vm_extword_t none;
+
+	return (vm_pageplace_has(&q->pq_place, frame - q->pq_base) ?
+	    vm_pageplace_word(&q->pq_place, (uint32_t)(frame - q->pq_base)) :
+	    &none);
 }
 
 /*
@@ -1102,14 +1108,30 @@ search_covers(const struct held_search *a, const struct held_search *b)
 	return (true);
 }
 
+/* How many entries ahead of its turn the word of a frame is asked for. */
+#define	PROBE_AHEAD	12
+
 /* Entry i of a queue and those behind it; see cpu_complete(). */
 static enum held_look
 queue_complete(const struct held_search *hs, const struct vm_pageq *q,
     uint32_t i, uint32_t count, vm_frame_t *startp)
 {
+	vm_frame_t low = hs->hs_win[0].pw_low, frame;
+	uint64_t size = hs->hs_win[hs->hs_nwin - 1].pw_high - low;
+	/* Then most entries fail by one look at their own word. */
+	bool by_word = hs->hs_req.er_align >= VM_EXTWORD_FRAMES &&
+	    hs->hs_req.er_npages % VM_EXTWORD_FRAMES == 0;
 
 	for (; i < count; i++) {
-		if (held_probe(hs, vm_pageq_frame(q, i), startp))
+		if (by_word && i + PROBE_AHEAD < count)
+			__builtin_prefetch((const void *)(uintptr_t)
+			    entry_word(q, vm_pageq_frame(q,
+			    i + PROBE_AHEAD)));
+		frame = vm_pageq_frame(q, i);
+		if (frame - low >= size || (by_word && atomic_load_explicit(
+		    entry_word(q, frame), memory_order_relaxed) >> 32 != 0))
+			continue;
+		if (held_probe(hs, frame, startp))
 			return (held_take(*startp,
 			    *startp + hs->hs_req.er_npages) ? HELD_FOUND :
 			    HELD_CHANGED);
@@ -1128,10 +1150,14 @@ cpu_complete(const struct held_search *hs, uint32_t cpu, bool known,
 	uint64_t pushed = cpu_pushed(cpu), fresh;
 	const struct vm_pageq *q;
 	enum held_look look;
+	unsigned list, last;
 	uint32_t count;
-	unsigned list;
 
-	for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
+	list = vm_freelist_of(hs->hs_win[0].pw_low);
+	if (list < VM_PAGEQ_FIRST)
+		list = VM_PAGEQ_FIRST;
+	last = vm_freelist_of(hs->hs_win[hs->hs_nwin - 1].pw_high - 1);
+	for (; list <= last; list++) {
 		q = &vm_cpuqs[cpu].cq_queue[list];
 		count = vm_pageq_entries(q);
 		/* The entry past those that are counted is always new. */
