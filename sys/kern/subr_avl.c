@@ -31,7 +31,7 @@ refresh(const struct avl_tree *t, struct avl_node *n)
 	bool changed = h != n->an_height;
 
 	n->an_height = h;
-	if (t->at_update != NULL && t->at_update(n))
+	if (t->at_update != NULL && t->at_update(t, n))
 		changed = true;
 	return (changed);
 }
@@ -186,6 +186,33 @@ far(struct avl_node *n, unsigned side)
 	while (n != NULL && n->an_child[side] != NULL)
 		n = n->an_child[side];
 	return (n);
+}
+
+/*
+ * deepest: where a walk that sees children before their parents begins.
+ */
+static struct avl_node *
+deepest(struct avl_node *n)
+{
+
+	while (n->an_height > 1)
+		n = n->an_child[n->an_child[0] == NULL];
+	return (n);
+}
+
+void
+avl_renew(struct avl_tree *t)
+{
+	struct avl_node *n = t->at_root == NULL ? NULL : deepest(t->at_root);
+	struct avl_node *parent;
+
+	for (; n != NULL; n = parent) {
+		(void)refresh(t, n);
+		parent = n->an_parent;
+		if (parent != NULL && parent->an_child[0] == n &&
+		    parent->an_child[1] != NULL)
+			parent = deepest(parent->an_child[1]);
+	}
 }
 
 static struct avl_node *

@@ -29,16 +29,25 @@
  * the places by address.  It costs twice the shorter of the two.  (The whole
  * map has no fewer gaps by address than by size.)
  *
- * A gap of size + alignment - 1 always has a place if no boundary is in the
- * way, so only gaps between that and size can fail.  A map full of such ones
- * is searched linearly; maps whose users align alike have none.
+ * 3 Alignment.  Gaps that are long enough but have no aligned place are what
+ * stays when users of one map align differently, for the others get used: left
+ * alone, almost all gaps are like that in the end, and a search would look at
+ * hundreds.  So a map learns: when as many gaps were looked at in vain as it
+ * has regions, the alignment of that request is added to ex_aligns.  From
+ * then on both trees also know, for each subtree, how much room there is
+ * behind an aligned number in the best of its gaps, and the search goes
+ * straight to the gaps that have enough.  A map whose users align alike pays
+ * nothing for this.  Of an alignment that is not in ex_aligns the next lower
+ * one there is the filter.  The room is kept as 16 bits (fit_class), rounded
+ * up by less than a thousandth: a gap in the same class may still have no
+ * place.  What remains linear are gaps that fail for a skew or a boundary.
  *
- * 3 Boundaries.  They, like alignments, are powers of two.  Of the two, one
+ * 4 Boundaries.  They, like alignments, are powers of two.  Of the two, one
  * divides the other.  So where a start was moved up to a line and from there
  * to the next aligned number, its distance from the line is the same at every
  * line: if it crosses the next one it crosses all, and one step decides.
  *
- * 4 Descriptors.  A fixed extent has those in its storage.  Any other map lies
+ * 5 Descriptors.  A fixed extent has those in its storage.  Any other map lies
  * in a page of its own and has those that fit behind it, and takes pages of
  * more.  This is a level below kmem(9), which keeps ranges of addresses in
  * extent maps.  A descriptor is asked for only when the answer is known and
@@ -47,7 +56,7 @@
  * page is sought without the lock, and the search done again: it may find
  * another answer.  Who sleeps holds nothing.
  *
- * 5 Sleeping.  ex_seq counts what was freed, numbers or descriptors; who finds
+ * 6 Sleeping.  ex_seq counts what was freed, numbers or descriptors; who finds
  * no place sleeps until it moves and then looks again.
  */
 
@@ -75,7 +84,15 @@ struct request {
 	exaddr_t	rq_boundary;	/* 0: none */
 	exaddr_t	rq_base;	/* where boundary lines begin */
 	bool		rq_fast;
+
+	/* For the search; rq_slot of ex_aligns, or NO_SLOT. */
+	unsigned	rq_slot;
+	uint64_t	rq_need;
+	uint64_t	rq_wasted;
 };
+
+#define	NO_SLOT		UINT_MAX
+#define	WASTE_LEAST	64	/* is no reason yet to learn anything */
 
 struct extent *extent_list;
 static struct vm_md_lock extent_list_lock;
@@ -124,31 +141,6 @@ by_size(struct avl_node *n)
 	    ((char *)n - offsetof(struct extent_region, er_size)));
 }
 
-static exaddr_t
-maxgap(struct avl_node *n)
-{
-
-	return (n == NULL ? 0 : by_addr(n)->er_maxgap);
-}
-
-static bool
-update_maxgap(struct avl_node *n)
-{
-	struct extent_region *r = by_addr(n);
-	exaddr_t max = r->er_gap, below;
-	unsigned side;
-	bool changed;
-
-	for (side = 0; side < 2; side++) {
-		below = maxgap(n->an_child[side]);
-		if (below > max)
-			max = below;
-	}
-	changed = max != r->er_maxgap;
-	r->er_maxgap = max;
-	return (changed);
-}
-
 /*
  * gap_length: that of [first, last]; 2^64 becomes the largest number, which
  * is enough for every request.
@@ -180,6 +172,125 @@ gap_last(const struct extent *ex, const struct extent_region *r)
 	return (r->er_end + r->er_gap);
 }
 
+/*
+ * fit_class: a length in 16 bits, ordered as lengths are: as it is below 2^10,
+ * and as 10 bits behind the first one and an exponent above, rounded up.
+ */
+static unsigned
+fit_class(exaddr_t n)
+{
+	unsigned exponent;
+	exaddr_t mantissa;
+
+	if (n < 1024)
+		return ((unsigned)n);
+	exponent = 53 - (unsigned)__builtin_clzll(n);
+	mantissa = n >> exponent;
+	if (mantissa << exponent != n)
+		mantissa++;
+	return ((exponent << 10) + (unsigned)mantissa);
+}
+
+/*
+ * fit: the class of what of a gap lies from an aligned number on.
+ */
+static unsigned
+fit(const struct extent *ex, const struct extent_region *r, exaddr_t align)
+{
+	exaddr_t first, last, start;
+
+	if (r->er_gap == 0)
+		return (0);
+	first = gap_first(r);
+	last = gap_last(ex, r);
+	start = (first + (align - 1)) & ~(align - 1);
+	if (start < first || start > last)
+		return (0);
+	return (fit_class(gap_length(start, last)));
+}
+
+static exaddr_t
+maxgap(struct avl_node *n)
+{
+
+	return (n == NULL ? 0 : by_addr(n)->er_maxgap);
+}
+
+/*
+ * renew_fit: the gap behind a region has changed.
+ */
+static void
+renew_fit(const struct extent *ex, struct extent_region *r)
+{
+	unsigned i;
+
+	for (i = 0; i < ex->ex_naligns; i++)
+		r->er_fit[i] = (uint16_t)fit(ex, r, ex->ex_aligns[i]);
+}
+
+/*
+ * update_fit: the same in either tree: of a region, from those at the tops of
+ * the subtrees.
+ */
+static bool
+update_fit(const struct extent_region *r, uint16_t *fits,
+    const uint16_t *below0, const uint16_t *below1)
+{
+	static const uint16_t none[EXTENT_NALIGN];
+	unsigned i, changed = 0;
+	uint16_t max;
+
+	if (below0 == NULL)
+		below0 = none;
+	if (below1 == NULL)
+		below1 = none;
+	for (i = 0; i < EXTENT_NALIGN; i++) {
+		max = below0[i] > below1[i] ? below0[i] : below1[i];
+		max = max > r->er_fit[i] ? max : r->er_fit[i];
+		changed |= fits[i] ^ max;
+		fits[i] = max;
+	}
+	return (changed != 0);
+}
+
+static bool
+update_addr(const struct avl_tree *t, struct avl_node *n)
+{
+	const struct extent *ex = (const struct extent *)(const void *)
+	    ((const char *)t - offsetof(struct extent, ex_byaddr));
+	struct extent_region *r = by_addr(n);
+	struct extent_region *b0 = by_addr(n->an_child[0]);
+	struct extent_region *b1 = by_addr(n->an_child[1]);
+	exaddr_t max = r->er_gap;
+	bool changed;
+
+	if (b0 != NULL && b0->er_maxgap > max)
+		max = b0->er_maxgap;
+	if (b1 != NULL && b1->er_maxgap > max)
+		max = b1->er_maxgap;
+	changed = max != r->er_maxgap;
+	r->er_maxgap = max;
+	if (ex->ex_naligns != 0 && update_fit(r, r->er_addrfit,
+	    b0 == NULL ? NULL : b0->er_addrfit,
+	    b1 == NULL ? NULL : b1->er_addrfit))
+		changed = true;
+	return (changed);
+}
+
+static bool
+update_size(const struct avl_tree *t, struct avl_node *n)
+{
+	const struct extent *ex = (const struct extent *)(const void *)
+	    ((const char *)t - offsetof(struct extent, ex_bysize));
+	struct extent_region *r = by_size(n);
+	struct extent_region *b0 = by_size(n->an_child[0]);
+	struct extent_region *b1 = by_size(n->an_child[1]);
+
+	return (ex->ex_naligns != 0 && update_fit(r, r->er_sizefit,
+	    b0 == NULL ? NULL : b0->er_sizefit,
+	    b1 == NULL ? NULL : b1->er_sizefit));
+}
+
 static void
 size_insert(struct extent *ex, struct extent_region *r)
 {
@@ -198,19 +309,25 @@ size_insert(struct extent *ex, struct extent_region *r)
 }
 
 /*
- * set_gap: the gap behind a region changes to that length.
+ * set_gap: the gap behind a region changes to that length; it has moved if
+ * the length is the same.
  */
 static void
 set_gap(struct extent *ex, struct extent_region *r, exaddr_t gap)
 {
 
-	if (r->er_gap == gap)
-		return;
-	if (r->er_gap != 0)
+	if (r->er_gap != gap && r->er_gap != 0)
 		avl_remove(&ex->ex_bysize, &r->er_size);
-	r->er_gap = gap;
-	if (gap != 0)
+	if (r->er_gap != gap && gap != 0) {
+		r->er_gap = gap;
+		renew_fit(ex, r);
 		size_insert(ex, r);
+	} else {
+		r->er_gap = gap;
+		renew_fit(ex, r);
+		if (gap != 0)
+			avl_changed(&ex->ex_bysize, &r->er_size);
+	}
 	avl_changed(&ex->ex_byaddr, &r->er_addr);
 }
 
@@ -237,43 +354,84 @@ region_at(struct extent *ex, exaddr_t at)
 }
 
 /*
- * lowest_gap: the first gap of at least that size in a subtree that has one.
+ * What a search asks of a gap and knows of a subtree, in one number that must
+ * be at least rq_need: the length, or a class of fit.
  */
-static struct extent_region *
-lowest_gap(struct extent *ex, struct avl_node *n, exaddr_t size)
+static uint64_t
+own(const struct request *rq, const struct extent_region *r)
+{
+
+	return (rq->rq_slot == NO_SLOT ? r->er_gap : r->er_fit[rq->rq_slot]);
+}
+
+/*
+ * A tree that is searched: which of the two.
+ */
+struct view {
+	struct extent_region *(*v_region)(struct avl_node *);
+	uint64_t (*v_below)(const struct request *, struct avl_node *);
+};
+
+static uint64_t
+below_addr(const struct request *rq, struct avl_node *n)
+{
+
+	if (n == NULL)
+		return (0);
+	return (rq->rq_slot == NO_SLOT ? by_addr(n)->er_maxgap :
+	    by_addr(n)->er_addrfit[rq->rq_slot]);
+}
+
+/* Only asked with a slot. */
+static uint64_t
+below_size(const struct request *rq, struct avl_node *n)
+{
+
+	return (n == NULL ? 0 : by_size(n)->er_sizefit[rq->rq_slot]);
+}
+
+static const struct view addr_view = { by_addr, below_addr };
+static const struct view size_view = { by_size, below_size };
+
+/*
+ * lowest: the first gap that will do, in a subtree that has one.
+ */
+static inline struct extent_region *
+lowest(struct extent *ex, const struct request *rq, const struct view *v,
+    struct avl_node *n)
 {
 
 	for (;;) {
 		ex->ex_visits++;
-		if (maxgap(n->an_child[0]) >= size)
+		if (v->v_below(rq, n->an_child[0]) >= rq->rq_need)
 			n = n->an_child[0];
-		else if (by_addr(n)->er_gap >= size)
-			return (by_addr(n));
+		else if (own(rq, v->v_region(n)) >= rq->rq_need)
+			return (v->v_region(n));
 		else
 			n = n->an_child[1];
 	}
 }
 
 /*
- * next_gap: the first gap of at least that size behind the one of r.
+ * following: the first gap that will do behind that of a node.
  * => NULL: there is none.
  */
-static struct extent_region *
-next_gap(struct extent *ex, struct extent_region *r, exaddr_t size)
+static inline struct extent_region *
+following(struct extent *ex, const struct request *rq, const struct view *v,
+    struct avl_node *n)
 {
-	struct avl_node *n = &r->er_addr;
 
 	for (;;) {
 		ex->ex_visits++;
-		if (maxgap(n->an_child[1]) >= size)
-			return (lowest_gap(ex, n->an_child[1], size));
+		if (v->v_below(rq, n->an_child[1]) >= rq->rq_need)
+			return (lowest(ex, rq, v, n->an_child[1]));
 		while (n->an_parent != NULL && n->an_parent->an_child[1] == n)
 			n = n->an_parent;
 		n = n->an_parent;
 		if (n == NULL)
 			return (NULL);
-		if (by_addr(n)->er_gap >= size)
-			return (by_addr(n));
+		if (own(rq, v->v_region(n)) >= rq->rq_need)
+			return (v->v_region(n));
 	}
 }
 
@@ -352,11 +510,14 @@ place(const struct request *rq, exaddr_t first, exaddr_t last, exaddr_t *start)
 }
 
 static bool
-place_in_gap(struct extent *ex, const struct request *rq,
+place_in_gap(struct extent *ex, struct request *rq,
     const struct extent_region *r, exaddr_t *start)
 {
 
-	return (place(rq, gap_first(r), gap_last(ex, r), start));
+	if (place(rq, gap_first(r), gap_last(ex, r), start))
+		return (true);
+	rq->rq_wasted++;
+	return (false);
 }
 
 /*
@@ -375,8 +536,8 @@ first_candidate(struct extent *ex, const struct request *rq)
 {
 	struct extent_region *r = region_at(ex, rq->rq_first);
 
-	if (r->er_gap < rq->rq_size)
-		r = next_gap(ex, r, rq->rq_size);
+	if (own(rq, r) < rq->rq_need)
+		r = following(ex, rq, &addr_view, &r->er_addr);
 	return (candidate(rq, r));
 }
 
@@ -385,11 +546,11 @@ next_candidate(struct extent *ex, const struct request *rq,
     struct extent_region *r)
 {
 
-	return (candidate(rq, next_gap(ex, r, rq->rq_size)));
+	return (candidate(rq, following(ex, rq, &addr_view, &r->er_addr)));
 }
 
 static struct extent_region *
-first_fit(struct extent *ex, const struct request *rq, exaddr_t *start)
+first_fit(struct extent *ex, struct request *rq, exaddr_t *start)
 {
 	struct extent_region *r;
 
@@ -402,9 +563,24 @@ first_fit(struct extent *ex, const struct request *rq, exaddr_t *start)
 }
 
 static struct extent_region *
-next_by_size(struct extent *ex, struct extent_region *r)
+first_by_size(struct extent *ex, const struct request *rq)
+{
+	struct avl_node *root = ex->ex_bysize.at_root;
+
+	if (rq->rq_slot == NO_SLOT)
+		return (smallest_gap(ex, rq->rq_size));
+	if (below_size(rq, root) < rq->rq_need)
+		return (NULL);
+	return (lowest(ex, rq, &size_view, root));
+}
+
+static struct extent_region *
+next_by_size(struct extent *ex, const struct request *rq,
+    struct extent_region *r)
 {
 
+	if (rq->rq_slot != NO_SLOT)
+		return (following(ex, rq, &size_view, &r->er_size));
 	ex->ex_visits++;
 	return (by_size(avl_next(&r->er_size)));
 }
@@ -414,7 +590,7 @@ next_by_size(struct extent *ex, struct extent_region *r)
  * long enough, has no place.
  */
 static struct extent_region *
-best_fit_near(struct extent *ex, const struct request *rq,
+best_fit_near(struct extent *ex, struct request *rq,
     struct extent_region *s, exaddr_t *start)
 {
 	struct extent_region *a, *best = NULL;
@@ -427,7 +603,7 @@ best_fit_near(struct extent *ex, const struct request *rq,
 			best = a;
 			*start = at;
 		}
-		s = next_by_size(ex, s);
+		s = next_by_size(ex, rq, s);
 		if (s == NULL || place_in_gap(ex, rq, s, &at))
 			break;
 	}
@@ -438,16 +614,16 @@ best_fit_near(struct extent *ex, const struct request *rq,
 }
 
 static struct extent_region *
-best_fit(struct extent *ex, const struct request *rq, exaddr_t *start)
+best_fit(struct extent *ex, struct request *rq, exaddr_t *start)
 {
-	struct extent_region *r = smallest_gap(ex, rq->rq_size);
+	struct extent_region *r = first_by_size(ex, rq);
 
 	if (r == NULL || place_in_gap(ex, rq, r, start))
 		return (r);
 	if (rq->rq_first != ex->ex_start || rq->rq_last != ex->ex_end)
 		return (best_fit_near(ex, rq, r, start));
 	do {
-		r = next_by_size(ex, r);
+		r = next_by_size(ex, rq, r);
 	} while (r != NULL && !place_in_gap(ex, rq, r, start));
 	return (r);
 }
@@ -669,7 +845,11 @@ region_link(struct extent *ex, struct extent_region *before, exaddr_t first,
 	r->er_end = last;
 	r->er_gap = gap;
 	r->er_maxgap = 0;
+	memset(r->er_fit, 0, sizeof(r->er_fit));
+	memset(r->er_addrfit, 0, sizeof(r->er_addrfit));
+	memset(r->er_sizefit, 0, sizeof(r->er_sizefit));
 	ex->ex_nregions++;
+	renew_fit(ex, r);
 	avl_insert_after(&ex->ex_byaddr, &r->er_addr, &before->er_addr);
 	if (gap != 0)
 		size_insert(ex, r);
@@ -840,7 +1020,8 @@ init(char *storage, size_t size, const char *name, exaddr_t start,
 	ex->ex_end = end;
 	ex->ex_storage = storage;
 	ex->ex_storagesize = size;
-	ex->ex_byaddr.at_update = update_maxgap;
+	ex->ex_byaddr.at_update = update_addr;
+	ex->ex_bysize.at_update = update_size;
 	ex->ex_head.er_start = start;
 	ex->ex_head.er_end = start - 1;
 	avl_insert(&ex->ex_byaddr, &ex->ex_head.er_addr, NULL, 0);
@@ -957,14 +1138,63 @@ request_init(const struct extent *ex, struct request *rq, int flags)
 }
 
 /*
+ * choose_slot: the best filter for a request: its alignment, or the next lower
+ * one that the map knows; its skew must be zero.
+ */
+static void
+choose_slot(const struct extent *ex, struct request *rq)
+{
+	exaddr_t best = 0;
+	unsigned i;
+
+	rq->rq_slot = NO_SLOT;
+	rq->rq_need = rq->rq_size;
+	rq->rq_wasted = 0;
+	for (i = 0; i < ex->ex_naligns && rq->rq_skew == 0; i++) {
+		if (ex->ex_aligns[i] > rq->rq_align || ex->ex_aligns[i] <= best)
+			continue;
+		best = ex->ex_aligns[i];
+		rq->rq_slot = i;
+		rq->rq_need = fit_class(rq->rq_size);
+	}
+}
+
+/*
+ * learn: a search has ended.  What the alignment has cost by now is as much as
+ * it costs to prepare for it.
+ */
+static void
+learn(struct extent *ex, const struct request *rq)
+{
+	struct avl_node *n;
+
+	if (rq->rq_skew != 0 || rq->rq_align == EX_NOALIGN ||
+	    ex->ex_naligns == EXTENT_NALIGN || (rq->rq_slot != NO_SLOT &&
+	    ex->ex_aligns[rq->rq_slot] == rq->rq_align))
+		return;
+	ex->ex_wasted += rq->rq_wasted;
+	if (ex->ex_wasted < WASTE_LEAST || ex->ex_wasted < ex->ex_nregions)
+		return;
+	ex->ex_wasted = 0;
+	ex->ex_aligns[ex->ex_naligns++] = rq->rq_align;
+	for (n = avl_first(&ex->ex_byaddr); n != NULL; n = avl_next(n))
+		renew_fit(ex, by_addr(n));
+	avl_renew(&ex->ex_byaddr);
+	avl_renew(&ex->ex_bysize);
+}
+
+/*
  * try: => 0, EAGAIN or ENOMEM.  Lock held.
  */
 static int
-try(struct extent *ex, const struct request *rq, exaddr_t *start)
+try(struct extent *ex, struct request *rq, exaddr_t *start)
 {
-	struct extent_region *r = rq->rq_fast ? first_fit(ex, rq, start) :
-	    best_fit(ex, rq, start);
+	struct extent_region *r;
 
+	choose_slot(ex, rq);
+	r = rq->rq_fast ? first_fit(ex, rq, start) : best_fit(ex, rq, start);
+	if (rq->rq_wasted != 0)
+		learn(ex, rq);
 	if (r == NULL)
 		return (EAGAIN);
 	return (take(ex, r, *start, *start + (rq->rq_size - 1)) ? 0 : ENOMEM);
@@ -1192,12 +1422,17 @@ check_region(struct extent *ex, struct extent_region *r,
 {
 	const bool head = r == &ex->ex_head;
 	exaddr_t last = next == NULL ? ex->ex_end : next->er_start - 1;
+	unsigned i;
 
 	if (!head && (r->er_start > r->er_end || r->er_start < ex->ex_start ||
 	    r->er_end > ex->ex_end))
 		return ("a region's ends");
 	if (!head && next != NULL && next->er_start <= r->er_end)
 		return ("regions overlap");
+	for (i = 0; i < ex->ex_naligns; i++) {
+		if (r->er_fit[i] != fit(ex, r, ex->ex_aligns[i]))
+			return ("the fit of a gap");
+	}
 	if (next == NULL ? !head && r->er_end == last :
 	    next->er_start == gap_first(r))
 		return (r->er_gap == 0 ? NULL : "a gap where none is");

@@ -36,7 +36,8 @@ struct avl_node {
  */
 struct avl_tree {
 	struct avl_node	*at_root;
-	bool		(*at_update)(struct avl_node *);
+	bool		(*at_update)(const struct avl_tree *,
+			    struct avl_node *);
 };
 
 /*
@@ -46,6 +47,7 @@ struct avl_tree {
  * avl_remove: take a node out.
  * avl_changed: what the summary of a node is made from has changed.
  * => O(log n) each; no memory, no recursion.
+ * avl_renew: what all summaries are made from has changed.  => O(n).
  */
 void	avl_insert(struct avl_tree *, struct avl_node *, struct avl_node *parent,
 	    unsigned side);
@@ -53,6 +55,7 @@ void	avl_insert_after(struct avl_tree *, struct avl_node *,
 	    struct avl_node *before);
 void	avl_remove(struct avl_tree *, struct avl_node *);
 void	avl_changed(struct avl_tree *, struct avl_node *);
+void	avl_renew(struct avl_tree *);
 
 /*
  * avl_first, avl_last: the node at an end.  => NULL: the tree is empty.

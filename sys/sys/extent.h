@@ -47,6 +47,7 @@ typedef uint64_t	exaddr_t;
 #define	EX_NOBOUNDARY	0	/* boundary: none */
 
 #define	EXTENT_NAMELEN	32	/* bytes of a name, NUL included */
+#define	EXTENT_NALIGN	8	/* alignments that a map prepares for */
 
 /*
  * A region that is taken, and the gap behind it.  The map's own er_start is
@@ -60,6 +61,14 @@ struct extent_region {
 					   if it is one more than that */
 	exaddr_t	er_maxgap;	/* the largest in the subtree */
 	struct avl_node	er_size;	/* those with a gap, by its length */
+
+	/*
+	 * For each alignment in ex_aligns: how much of the gap lies from an
+	 * aligned number on, as a fit_class; the most in either subtree.
+	 */
+	uint16_t	er_fit[EXTENT_NALIGN];
+	uint16_t	er_addrfit[EXTENT_NALIGN];
+	uint16_t	er_sizefit[EXTENT_NALIGN];
 };
 
 struct extent_page;
@@ -77,6 +86,9 @@ struct extent {
 	uint64_t	ex_visits;	/* regions that searches looked at */
 	uint64_t	ex_nregions;
 	exaddr_t	ex_allocated;	/* numbers taken, modulo 2^64 */
+	uint64_t	ex_wasted;	/* gaps that were no use, by alignment */
+	unsigned	ex_naligns;	/* of these, in use */
+	exaddr_t	ex_aligns[EXTENT_NALIGN];
 	struct avl_tree	ex_byaddr;
 	struct avl_tree	ex_bysize;
 	struct extent_region ex_head;	/* before all regions */
@@ -148,7 +160,8 @@ void	extent_destroy(struct extent *);
  *    unknown flags; with EX_WAITSPACE, no place even if nothing were taken.
  * => an error changes nothing; *result is set only with 0.
  * => sleeps only with EX_WAITOK or EX_WAITSPACE; else any context.
- * => O(log n) where the first gaps that are long enough also have a place.
+ * => O(log n), but for gaps that are long enough and have no place because of
+ *    a skew, a boundary, or an alignment that is new to the map.
  */
 int	extent_alloc_subregion1(struct extent *, exaddr_t substart,
 	    exaddr_t subend, exaddr_t size, exaddr_t alignment, exaddr_t skew,

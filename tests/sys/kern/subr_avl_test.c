@@ -37,11 +37,12 @@ item(struct avl_node *n)
 }
 
 static bool
-update(struct avl_node *n)
+update(const struct avl_tree *t, struct avl_node *n)
 {
 	struct item *it = item(n);
 	unsigned old = it->i_max, side;
 
+	ATF_REQUIRE(t == &tree);
 	it->i_max = it->i_weight;
 	for (side = 0; side < 2; side++) {
 		if (n->an_child[side] != NULL &&
@@ -169,6 +170,23 @@ ATF_TC_BODY(orders, tc)
 	compare();
 }
 
+/* All summaries at once. */
+ATF_TC_WITHOUT_HEAD(renew);
+ATF_TC_BODY(renew, tc)
+{
+	unsigned i, n;
+
+	for (n = 0; n < 100; n++) {
+		start();
+		for (i = 0; i < n; i++)
+			insert(&items[i * 7 % 100]);
+		for (i = 0; i < N; i++)
+			items[i].i_weight = (i * 37 + 5) % 101;
+		avl_renew(&tree);
+		compare();
+	}
+}
+
 /* The check does find what is wrong. */
 ATF_TC_WITHOUT_HEAD(check);
 ATF_TC_BODY(check, tc)
@@ -199,6 +217,7 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, history);
 	ATF_TP_ADD_TC(tp, orders);
+	ATF_TP_ADD_TC(tp, renew);
 	ATF_TP_ADD_TC(tp, check);
 	return (atf_no_error());
 }
