@@ -49,8 +49,8 @@ struct avl_tree {
  * => O(log n) each; no memory, no recursion.
  * avl_renew: what all summaries are made from has changed.  => O(n).
  */
-void	avl_insert(struct avl_tree *, struct avl_node *, struct avl_node *parent,
-	    unsigned side);
+void	avl_insert(struct avl_tree *, struct avl_node *,
+	    struct avl_node *parent, unsigned side);
 void	avl_insert_after(struct avl_tree *, struct avl_node *,
 	    struct avl_node *before);
 void	avl_remove(struct avl_tree *, struct avl_node *);

@@ -47,7 +47,7 @@ typedef uint64_t	exaddr_t;
 #define	EX_NOBOUNDARY	0	/* boundary: none */
 
 #define	EXTENT_NAMELEN	32	/* bytes of a name, NUL included */
-#define	EXTENT_NALIGN	8	/* alignments that a map prepares for */
+#define	EXTENT_NALIGN	8	/* alignments a map prepares for */
 
 /*
  * A region that is taken, and the gap behind it.  The map's own er_start is
