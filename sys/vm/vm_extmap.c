@@ -616,25 +616,16 @@ block_run(const struct vm_extspan *xs, uint64_t b, unsigned *startp,
 }
 
 /*
- * Frames [pos, pos + n) of a block have become free: raise its summary.  Most
- * frees are of frames whose neighbours are taken: those need no more than a
- * look at their own word.
+ * Frames [pos, pos + n) of a block have become free: raise its summary.
  */
 static void
 block_freed(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 {
 	struct vm_extsum *sum = &xs->xs_sum[b];
-	unsigned bit = pos & WORD_MASK, start = pos, end = pos + n;
-	uint32_t around;
+	unsigned start = pos, end = pos + n;
 
 	sum->es_free = (uint16_t)(sum->es_free + n);
-	if (bit != 0 && bit + n < VM_EXTWORD_FRAMES) {
-		around = (uint32_t)1 << (bit - 1) | (uint32_t)1 << (bit + n);
-		if ((word_free(word_load(&xs->xs_word[b * BLOCK_WORDS +
-		    (pos >> WORD_SHIFT)])) & around) != 0)
-			block_run(xs, b, &start, &end);
-	} else
-		block_run(xs, b, &start, &end);
+	block_run(xs, b, &start, &end);
 	if (start == 0)
 		sum->es_start = (uint16_t)end;
 	if (end == VM_EXTBLOCK_FRAMES)
@@ -1333,6 +1324,45 @@ block_hopeless(const struct vm_extspan *xs, uint64_t b, uint64_t n)
 	    (unsigned)sum->es_end + block_sum(xs, b + 1)->es_start < n);
 }
 
+/*
+ * The first block at or after b that has the order of the search and is not
+ * hopeless, as far as that is told by the summaries of written, clean blocks
+ * inside a chunk, which are most; of the others, any.
+ */
+static bool
+hopeful_next(const struct extent_search *es, const struct vm_extspan *xs,
+    uint64_t *bp)
+{
+	const struct vm_extsum *sum;
+	const uint64_t inner = UINT64_MAX >> 2 << 1;
+	const struct vm_extgroup *eg;
+	uint64_t b, w, told;
+
+	for (b = *bp; order_next(xs, es->es_order, &b); b = (b | 63) + 1) {
+		eg = &xs->xs_group[b >> 6];
+		told = atomic_load_explicit(&xs->xs_virgin[b >> 6],
+		    memory_order_relaxed) == 0 && es->es_n <=
+		    VM_EXTBLOCK_FRAMES ? inner & ~eg->eg_dirty : 0;
+		w = eg->eg_order[es->es_order] & UINT64_MAX << (b & 63);
+		for (; w != 0; w &= w - 1) {
+			b = (b & ~(uint64_t)63) |
+			    (unsigned)__builtin_ctzll(w);
+			sum = &xs->xs_sum[b];
+			if ((told >> (b & 63) & 1) == 0 ||
+			    sum->es_longest >= es->es_n ||
+			    (unsigned)sum[-1].es_end + sum->es_start >=
+			    es->es_n ||
+			    (unsigned)sum->es_end + sum[1].es_start >=
+			    es->es_n) {
+				*bp = b;
+				return (true);
+			}
+			es->es_map->xm_examined += VM_EXTBLOCK_FRAMES;
+		}
+	}
+	return (false);
+}
+
 static bool
 span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
     vm_frame_t from, vm_frame_t limit, struct vm_extent *ext)
@@ -1345,7 +1375,7 @@ span_extent_next(const struct extent_search *es, struct vm_extspan *xs,
 	from = align_up(from, size);
 	while (from < limit) {
 		b = span_block(xs, from);
-		if (!order_next(xs, es->es_order, &b))
+		if (!hopeful_next(es, xs, &b))
 			return (false);
 		f = block_first(xs, b);
 		if (f >= limit)
@@ -2065,6 +2095,25 @@ vm_extmap_release(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 	return (true);
 }
 
+/*
+ * Bits [bit, bit + n) of a word have become free, which now has the free bits
+ * given.  Most of these are frames whose neighbours are taken, of which the
+ * block has others: those need no more than a look at their own word.
+ */
+static inline void
+word_freed(struct vm_extspan *xs, uint64_t b, unsigned word, unsigned bit,
+    unsigned n, uint32_t isfree)
+{
+	struct vm_extsum *sum = &xs->xs_sum[b];
+
+	if (bit != 0 && bit + n < VM_EXTWORD_FRAMES &&
+	    (isfree & ((uint32_t)1 << (bit - 1) | (uint32_t)1 << (bit + n))) ==
+	    0 && n <= sum->es_longest && order_test(xs, log2_floor(n), b))
+		sum->es_free = (uint16_t)(sum->es_free + n);
+	else
+		block_freed(xs, b, word * VM_EXTWORD_FRAMES + bit, n);
+}
+
 uint32_t
 vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 {
@@ -2094,7 +2143,8 @@ vm_extmap_unhold(struct vm_extmap *map, vm_frame_t first, uint32_t mask)
 		n = m >> bit == UINT32_MAX ? VM_EXTWORD_FRAMES :
 		    (unsigned)__builtin_ctz(~(m >> bit));
 		map->xm_nfree += n;
-		block_freed(xs, b, (unsigned)(first & BLOCK_MASK) + bit, n);
+		word_freed(xs, b, (unsigned)(first & BLOCK_MASK) >> WORD_SHIFT,
+		    bit, n, word_free(old & ~(uint64_t)freed));
 	}
 	return (freed);
 }

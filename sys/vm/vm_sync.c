@@ -1271,14 +1271,16 @@ request_reach(const struct vm_pgreq *req)
 
 /*
  * Several segments: fewer may do with the held pages back in the map.
+ * => error: what came of it without.
  */
 static __attribute__((noinline)) int
 runs_with_held(const struct vm_pgreq *req, struct vm_pgseg *segs,
-    unsigned *rsegs)
+    unsigned *rsegs, int error)
 {
 	struct vm_pgwindow reach = request_reach(req);
 
-	(void)vm_sync_drain(reach.pw_low, reach.pw_high);
+	if (vm_sync_drain(reach.pw_low, reach.pw_high) == 0)
+		return (error);
 	return (vm_pgreq_solve(&vm_map, req, segs, rsegs));
 }
 
@@ -1294,7 +1296,7 @@ vm_sync_run_locked(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	if ((error != 0 || *rsegs > 1) &&
 	    (req->vpr_flags & (VM_PG_NODRAIN | VM_PG_FRESH)) == 0) {
 		if (req->vpr_nsegs != 1)
-			error = runs_with_held(req, segs, rsegs);
+			error = runs_with_held(req, segs, rsegs, error);
 		else if (any_entries())
 			error = run_with_held(req, segs, rsegs);
 	}
