@@ -86,7 +86,7 @@ struct extent {
 	uint64_t	ex_visits;	/* regions that searches looked at */
 	uint64_t	ex_nregions;
 	exaddr_t	ex_allocated;	/* numbers taken, modulo 2^64 */
-	uint64_t	ex_wasted;	/* gaps that were no use, by alignment */
+	uint64_t	ex_wasted;	/* gaps that had no aligned place */
 	unsigned	ex_naligns;	/* of these, in use */
 	exaddr_t	ex_aligns[EXTENT_NALIGN];
 	struct avl_tree	ex_byaddr;
