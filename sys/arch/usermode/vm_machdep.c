@@ -241,10 +241,24 @@ usermode_physmem_back(uint64_t start, uint64_t size)
 	return (view_address(start, size, VM_PAGE_SIZE));
 }
 
+bool
+usermode_physmem_show(void *va, uint64_t pa, uint64_t size, int prot)
+{
+	bool shown = false;
+
+	pthread_mutex_lock(&view_lock);
+	if (physmem_open())
+		shown = mmap(va, size, prot, MAP_SHARED | MAP_NORESERVE |
+		    MAP_FIXED, physmem_fd, (off_t)pa) != MAP_FAILED;
+	pthread_mutex_unlock(&view_lock);
+	return (shown);
+}
+
 void
 usermode_physmem_release(void)
 {
 
+	usermode_pmap_release();
 	pthread_mutex_lock(&view_lock);
 	while (nviews > 0) {
 		nviews--;

@@ -17,6 +17,7 @@
 
 #include <errno.h>		/* EINVAL and the other error numbers */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>		/* memcpy, memset, strlen, strcmp */
@@ -134,11 +135,16 @@ _Noreturn void vm_md_panic(const char *, ...)
  * usermode_physmem_back: a view of [start, start + size), whole pages that are
  * populated when touched; vm_md_phystov() finds its addresses from then on.
  * NULL: no address space.
- * usermode_physmem_release: forget all contents and views.
+ * usermode_physmem_show: lay a view of whole pages of it over those at va,
+ * with the host's protection bits.  false: the host refuses.
+ * usermode_physmem_release: forget all contents and views, and what
+ * usermode_pmap_release() forgets: the mappings of <sys/kpmap.h>.
  * usermode_console: where vm_md_printf() goes; NULL: nowhere; stderr at first.
  */
 void	*usermode_physmem_back(uint64_t start, uint64_t size);
+bool	usermode_physmem_show(void *va, uint64_t pa, uint64_t size, int prot);
 void	usermode_physmem_release(void);
+void	usermode_pmap_release(void);
 void	usermode_console(void (*put)(const char *line));
 
 #endif /* !_MACHINE_VM_MACHDEP_H_ */
