@@ -22,4 +22,5 @@ VM_SRCS= \
 	sys/vm/vm_pglist.c \
 	sys/vm/vm_pgreq.c \
 	sys/vm/vm_physseg.c \
+	sys/vm/vm_pool.c \
 	sys/vm/vm_sync.c
