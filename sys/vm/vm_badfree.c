@@ -13,6 +13,7 @@
 
 #include <vm/vm_badfree.h>
 #include <vm/vm_counter_var.h>
+#include <vm/vm_sync.h>
 
 #ifdef VM_PANIC_ON_BAD_FREE
 bool vm_badfree_panic = true;
@@ -72,10 +73,11 @@ error_text(int error)
 int
 vm_badfree(int error, paddr_t pa, psize_t size, const void *caller)
 {
-	vm_md_intr_t s = vm_md_intr_disable();
+	vm_md_intr_t s = vm_sync_lock();
 
 	vm_counter_add(vm_md_curcpu(), error_counter(error), 1);
-	vm_md_intr_restore(s);
+	vm_sync_count_at(vm_atop(pa), error_counter(error), 1);
+	vm_sync_unlock(s);
 	if (vm_badfree_panic)
 		vm_md_panic("bad free of %#llx size %#llx from %p: %s",
 		    (unsigned long long)pa, (unsigned long long)size, caller,

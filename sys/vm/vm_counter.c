@@ -10,6 +10,8 @@
 
 #include <vm/vm_counter_var.h>
 #include <vm/vm_pageq.h>
+#include <vm/vm_physseg_var.h>
+#include <vm/vm_sync.h>
 
 struct vm_export_name vm_counter_names[VM_NCOUNTER] = {
 	[VM_COUNT_ALLOC] = { "alloc" },
@@ -30,20 +32,86 @@ struct vm_export_name vm_counter_names[VM_NCOUNTER] = {
 	[VM_COUNT_BAD_MSGSIZE] = { "bad EMSGSIZE" },
 };
 
+struct vm_counterset vm_segcounters[VM_CPUQS][VM_PHYSSEG_MAX];
+
+static void
+count(_Atomic uint64_t *p, bool shared, uint64_t n)
+{
+
+	if (shared)
+		atomic_fetch_add_explicit(p, n, memory_order_release);
+	else
+		atomic_store_explicit(p,
+		    atomic_load_explicit(p, memory_order_relaxed) + n,
+		    memory_order_release);
+}
+
 void
 vm_counter_add(uint32_t cpu, enum vm_counter c, uint64_t n)
 {
-	_Atomic uint64_t *p;
+	bool shared = cpu == VM_NOCPU;
 
-	if (cpu == VM_NOCPU) {
-		p = &vm_cpuqs[VM_MAXCPU].cq_counters.cs_count[c];
-		atomic_fetch_add_explicit(p, n, memory_order_release);
-		return;
+	count(&vm_cpuqs[shared ? VM_MAXCPU : cpu].cq_counters.cs_count[c],
+	    shared, n);
+}
+
+void
+vm_counter_add_at(uint32_t cpu, unsigned slot, enum vm_counter c, uint64_t n)
+{
+	bool shared = cpu == VM_NOCPU;
+
+	count(&vm_segcounters[shared ? VM_MAXCPU : cpu][slot].cs_count[c],
+	    shared, n);
+}
+
+static uint64_t
+slot_sum(unsigned slot, enum vm_counter c)
+{
+	uint64_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < VM_CPUQS; i++)
+		sum += atomic_load_explicit(
+		    &vm_segcounters[i][slot].cs_count[c],
+		    memory_order_relaxed);
+	return (sum);
+}
+
+bool
+vm_counter_segment(unsigned i, enum vm_counter c, uint64_t *valuep)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	const struct vm_physseg *segs;
+	unsigned n;
+
+	segs = vm_physseg_table(&n);
+	if (i < n)
+		*valuep = slot_sum(vm_physseg_slot(&segs[i]), c);
+	vm_sync_unlock(s);
+	return (i < n);
+}
+
+void
+vm_counter_clear(unsigned slot)
+{
+	unsigned i, c;
+
+	for (i = 0; i < VM_CPUQS; i++) {
+		for (c = 0; c < VM_NCOUNTER; c++)
+			atomic_store_explicit(
+			    &vm_segcounters[i][slot].cs_count[c], 0,
+			    memory_order_relaxed);
 	}
-	p = &vm_cpuqs[cpu].cq_counters.cs_count[c];
-	atomic_store_explicit(p,
-	    atomic_load_explicit(p, memory_order_relaxed) + n,
-	    memory_order_release);
+}
+
+void
+vm_counter_join(unsigned to, unsigned from)
+{
+	unsigned c;
+
+	for (c = 0; c < VM_NCOUNTER; c++)
+		vm_counter_add_at(VM_NOCPU, to, (enum vm_counter)c,
+		    slot_sum(from, (enum vm_counter)c));
 }
 
 uint64_t

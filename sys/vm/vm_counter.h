@@ -5,12 +5,14 @@
  */
 
 /*
- * Counters: one set a CPU, written by that CPU alone, summed on reading.
+ * Counters: one set a CPU, written by that CPU alone, summed on reading; and
+ * one a CPU and segment, of what happens at an address.
  */
 
 #ifndef _VM_VM_COUNTER_H_
 #define	_VM_VM_COUNTER_H_
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum vm_counter {
@@ -38,6 +40,17 @@ enum vm_counter {
  * counter is exact, two of them need not be of the same moment.
  */
 uint64_t	vm_counter_sum(enum vm_counter c);
+
+/*
+ * vm_counter_segment: the same, of what happened in the i-th segment in
+ * address order: VM_COUNT_ALLOC, _FREE, _REFILL, _SPILL, _STEAL, _RUN_ALLOC and
+ * _RUN_FREE (where the run begins; each of several), and _BAD_INVAL, _ALREADY
+ * and _MSGSIZE.  Of the others, 0.  A segment that is joined with another
+ * hands its counts over; one that is cut in two keeps them in the lower part.
+ * => false: there is no such segment.  => takes the map's lock.
+ */
+bool		vm_counter_segment(unsigned i, enum vm_counter c,
+		    uint64_t *valuep);
 
 /* vm_counter_name: "alloc", "free", ... as extstat(8) prints it. */
 const char	*vm_counter_name(enum vm_counter c);

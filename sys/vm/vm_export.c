@@ -59,6 +59,7 @@ segs_export(void)
 		export_segs[i].ves_start = seg[i].vs_start;
 		export_segs[i].ves_end = seg[i].vs_end;
 		export_segs[i].ves_list = seg[i].vs_list;
+		export_segs[i].ves_slot = vm_physseg_slot(&seg[i]);
 	}
 	return (n);
 }
@@ -110,4 +111,7 @@ vm_export_update(void)
 	    sizeof(struct vm_export_name));
 	array_set(&vm_export.ve_counters, &vm_cpuqs[0].cq_counters, VM_CPUQS,
 	    sizeof(vm_cpuqs[0]));
+	array_set(&vm_export.ve_seg_counters, vm_segcounters,
+	    VM_CPUQS * VM_PHYSSEG_MAX, sizeof(struct vm_counterset));
+	vm_export.ve_seg_slots = VM_PHYSSEG_MAX;
 }

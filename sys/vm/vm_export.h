@@ -37,7 +37,7 @@ struct vm_export_seg {
 	uint64_t	ves_start;
 	uint64_t	ves_end;
 	uint32_t	ves_list;
-	uint32_t	ves_pad;
+	uint32_t	ves_slot;	/* in ve_seg_counters */
 };
 
 /*
@@ -76,6 +76,10 @@ struct vm_export {
 	struct vm_export_array ve_owners;	/* vm_export_name, by tag */
 	struct vm_export_array ve_counter_names; /* vm_export_name */
 	struct vm_export_array ve_counters;	/* a set of uint64_t a CPU */
+	struct vm_export_array ve_seg_counters;	/* a set a CPU and slot, those
+						   of one CPU together */
+	uint32_t	ve_seg_slots;
+	uint32_t	ve_pad;
 };
 
 extern struct vm_export vm_export;

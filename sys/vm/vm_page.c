@@ -115,6 +115,7 @@ vm_page_alloc(unsigned flags, vm_owner_t owner)
 	atomic_store_explicit(&q->pq_head, head, memory_order_relaxed);
 	vm_sync_tag(&q->pq_place, number, owner);
 	vm_counter_bump(&cq->cq_counters, VM_COUNT_ALLOC);
+	vm_sync_count(&q->pq_place, VM_COUNT_ALLOC);
 	vm_md_intr_restore(s);
 	return (vm_ptoa(q->pq_base + number));
 }
@@ -174,6 +175,7 @@ vm_page_free(paddr_t pa)
 		return (page_free_slow(s, pa, __builtin_return_address(0)));
 	vm_sync_pushed(cq, q, head);
 	vm_counter_bump(&cq->cq_counters, VM_COUNT_FREE);
+	vm_sync_count(&q->pq_place, VM_COUNT_FREE);
 	vm_md_intr_restore(s);
 	return (0);
 }

@@ -42,6 +42,7 @@ struct vm_pageplace {
 	uintptr_t	pp_words;
 	uintptr_t	pp_virgins;
 	uintptr_t	pp_owners;	/* 0: no owners are kept */
+	struct vm_counterset *_Atomic pp_counters; /* of CPU and segment */
 	uint32_t	pp_epoch;	/* good while vm_sync_epoch is this */
 };
 

@@ -22,6 +22,7 @@
  * goes, and they ask the table of segments again.
  */
 
+#include <vm/vm_counter_var.h>
 #include <vm/vm_export.h>
 #include <vm/vm_extmap.h>
 #include <vm/vm_kassert.h>
@@ -34,7 +35,11 @@ bool vm_owner_tags = true;
 bool vm_fresh_bits = true;
 
 static struct vm_physseg segs[VM_PHYSSEG_MAX];
+static uint8_t slots[VM_PHYSSEG_MAX];	/* of each of them */
+static bool slot_used[VM_PHYSSEG_MAX];
 static unsigned nsegs;
+
+_Static_assert(VM_PHYSSEG_MAX <= UINT8_MAX, "slots");
 
 /*
  * Free lists.
@@ -78,6 +83,13 @@ vm_physseg_get(unsigned i, struct vm_physseg *seg)
 		*seg = segs[i];
 	vm_sync_unlock(s);
 	return (found);
+}
+
+unsigned
+vm_physseg_slot(const struct vm_physseg *seg)
+{
+
+	return (slots[seg - segs]);
 }
 
 const struct vm_physseg *
@@ -132,12 +144,43 @@ segs_after(vm_frame_t frame)
 	return (i);
 }
 
+/* Make room in the table for one more, at i, with a slot of its own. */
+static void
+seg_open(unsigned i)
+{
+	unsigned k;
+
+	KASSERT(nsegs < VM_PHYSSEG_MAX);
+	for (k = nsegs++; k > i; k--) {
+		segs[k] = segs[k - 1];
+		slots[k] = slots[k - 1];
+	}
+	for (k = 0; slot_used[k]; k++)
+		continue;
+	slot_used[k] = true;
+	slots[i] = (uint8_t)k;
+	vm_counter_clear(k);
+}
+
+/* Take the i-th out of the table. */
+static void
+seg_close(unsigned i)
+{
+
+	slot_used[slots[i]] = false;
+	nsegs--;
+	for (; i < nsegs; i++) {
+		segs[i] = segs[i + 1];
+		slots[i] = slots[i + 1];
+	}
+}
+
 /* Add [start, end), of one list; join it with what it touches there. */
 static void
 seg_add(vm_frame_t start, vm_frame_t end)
 {
 	enum vm_freelist list = vm_freelist_of(start);
-	unsigned i = segs_after(start), k;
+	unsigned i = segs_after(start);
 
 	if (i > 0 && segs[i - 1].vs_end == start &&
 	    segs[i - 1].vs_list == list) {
@@ -146,18 +189,15 @@ seg_add(vm_frame_t start, vm_frame_t end)
 		    segs[i].vs_list != list)
 			return;
 		segs[i - 1].vs_end = segs[i].vs_end;
-		nsegs--;
-		for (; i < nsegs; i++)
-			segs[i] = segs[i + 1];
+		vm_counter_join(slots[i - 1], slots[i]);
+		seg_close(i);
 		return;
 	}
 	if (i < nsegs && segs[i].vs_start == end && segs[i].vs_list == list) {
 		segs[i].vs_start = start;
 		return;
 	}
-	KASSERT(nsegs < VM_PHYSSEG_MAX);
-	for (k = nsegs++; k > i; k--)
-		segs[k] = segs[k - 1];
+	seg_open(i);
 	segs[i].vs_start = start;
 	segs[i].vs_end = end;
 	segs[i].vs_list = list;
@@ -181,20 +221,19 @@ segs_add(vm_frame_t start, vm_frame_t end)
 static void
 segs_remove(vm_frame_t start, vm_frame_t end)
 {
-	unsigned i = segs_after(start), k;
-	struct vm_physseg seg;
+	unsigned i = segs_after(start);
+	vm_frame_t stop;
 
 	while (i < nsegs && segs[i].vs_start < end) {
-		seg = segs[i];
-		nsegs--;
-		for (k = i; k < nsegs; k++)
-			segs[k] = segs[k + 1];
-		if (seg.vs_start < start) {
-			seg_add(seg.vs_start, start);
-			i++;
-		}
-		if (seg.vs_end > end) {
-			seg_add(end, seg.vs_end);
+		stop = segs[i].vs_end;
+		if (segs[i].vs_start < start)
+			segs[i++].vs_end = start;
+		else if (stop > end)
+			segs[i++].vs_start = end;
+		else
+			seg_close(i);
+		if (i > 0 && segs[i - 1].vs_end == start && stop > end) {
+			seg_add(end, stop);
 			i++;
 		}
 	}
@@ -208,6 +247,7 @@ segs_make(void)
 	unsigned i;
 
 	nsegs = 0;
+	memset(slot_used, 0, sizeof(slot_used));
 	for (i = 0; vm_bootstrap_range(i, &r); i++)
 		segs_add(vm_atop(r.vmr_start),
 		    vm_atop(r.vmr_start + r.vmr_size));

@@ -22,4 +22,10 @@ const struct vm_physseg *vm_physseg_table(unsigned *np);
  */
 const struct vm_physseg *vm_physseg_find(vm_frame_t frame);
 
+/*
+ * vm_physseg_slot: a number below VM_PHYSSEG_MAX that a segment, of the table,
+ * keeps as long as it exists.
+ */
+unsigned	vm_physseg_slot(const struct vm_physseg *seg);
+
 #endif /* !_VM_VM_PHYSSEG_VAR_H_ */

@@ -227,6 +227,28 @@ vm_sync_start(void)
 	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
 }
 
+/* Places count for the segment that their memory is in by now. */
+static void
+places_recount(void)
+{
+	const struct vm_physseg *seg;
+	struct vm_pageq *q;
+	unsigned cpu, list;
+
+	for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
+		for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
+			q = &vm_cpuqs[cpu].cq_queue[list];
+			seg = q->pq_place.pp_nframes == 0 ? NULL :
+			    vm_physseg_find(q->pq_base + q->pq_place.pp_start);
+			if (seg != NULL)
+				atomic_store_explicit(
+				    &q->pq_place.pp_counters,
+				    &vm_segcounters[cpu][vm_physseg_slot(seg)],
+				    memory_order_relaxed);
+		}
+	}
+}
+
 void
 vm_sync_relist(void)
 {
@@ -234,6 +256,7 @@ vm_sync_relist(void)
 
 	vm_pageq_top(lists_measure(base));
 	queues_withhold();
+	places_recount();
 }
 
 /* Frames that nobody had for free came to the map.  Lock held. */
@@ -284,29 +307,58 @@ map_alloc(vm_frame_t start, uint64_t n, vm_owner_t owner)
  * Queues.
  */
 
+void
+vm_sync_count_at(vm_frame_t frame, enum vm_counter c, uint64_t n)
+{
+	const struct vm_physseg *seg = vm_physseg_find(frame);
+
+	if (seg != NULL)
+		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(seg), c, n);
+}
+
+/* The same for frames of one word; a hole may lie between them. */
+static void
+count_word(vm_frame_t first, uint32_t mask, enum vm_counter c)
+{
+	const struct vm_physseg *seg;
+	uint32_t part;
+
+	for (; mask != 0; mask &= ~part) {
+		seg = vm_physseg_find(first + (unsigned)__builtin_ctz(mask));
+		KASSERT(seg != NULL);
+		part = mask;
+		if (seg->vs_end - first < VM_EXTWORD_FRAMES)
+			part &= ((uint32_t)1 << (seg->vs_end - first)) - 1;
+		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(seg), c,
+		    (unsigned)__builtin_popcount(part));
+	}
+}
+
 /*
  * Queue -> map: those of the 32 frames from first that are in mask and still
- * held.  Lock held.  => how many.
+ * held.  Lock held.  => how many, which are counted.
  */
 static unsigned
-word_to_map(vm_frame_t first, uint32_t mask)
+word_to_map(vm_frame_t first, uint32_t mask, enum vm_counter c)
 {
 	enum vm_freelist list = vm_freelist_of(first);
-	unsigned n = (unsigned)__builtin_popcount(vm_extmap_unhold(&vm_map,
-	    first, mask));
+	unsigned n;
 
+	mask = vm_extmap_unhold(&vm_map, first, mask);
+	n = (unsigned)__builtin_popcount(mask);
+	count_word(first, mask, c);
 	atomic_store_explicit(&list_free[list], vm_sync_nfree(list) + n,
 	    memory_order_relaxed);
 	return (n);
 }
 
-/* The same for one frame; false: the entry was stale. */
+/* The same for one frame on demand; false: the entry was stale. */
 static bool
 queue_to_map(vm_frame_t frame)
 {
 
 	return (word_to_map(frame & ~(vm_frame_t)WORD_LAST,
-	    (uint32_t)1 << (frame & WORD_LAST)) != 0);
+	    (uint32_t)1 << (frame & WORD_LAST), VM_COUNT_STEAL) != 0);
 }
 
 /* How many entries ahead of its turn a frame's state is asked for. */
@@ -333,7 +385,7 @@ entries_to_map(const struct vm_pageq *q, unsigned n)
 			mask |= (uint32_t)1 << (frame - first);
 			i++;
 		}
-		done += word_to_map(first, mask);
+		done += word_to_map(first, mask, VM_COUNT_SPILL);
 	}
 	return (done);
 }
@@ -542,7 +594,8 @@ vm_sync_drain(vm_frame_t low, vm_frame_t high)
  * held.
  */
 static void
-place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
+place_set(uint32_t cpu, struct vm_pageq *q, const struct vm_physseg *seg,
+    vm_frame_t frame)
 {
 	struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_extspan *xs = vm_extmap_span(&vm_map, frame);
@@ -568,6 +621,8 @@ place_set(struct vm_pageq *q, const struct vm_physseg *seg, vm_frame_t frame)
 	    sizeof(uint64_t);
 	pp->pp_owners = xs->xs_owner == NULL ? 0 : (uintptr_t)xs->xs_owner -
 	    first * sizeof(vm_owner_t);
+	atomic_store_explicit(&pp->pp_counters,
+	    &vm_segcounters[cpu][vm_physseg_slot(seg)], memory_order_relaxed);
 	/* While somebody waits, no place is good for the short way. */
 	pp->pp_epoch = atomic_load(&vm_sync_epoch) -
 	    (atomic_load(&vm_sync_sleepers) != 0 ? 1 : 0);
@@ -591,13 +646,13 @@ place_renew(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
 	if (seg == NULL || !vm_pageq_takes(q, frame))
 		return (false);
 	cpu_uses_queues(cpu);
-	place_set(q, seg, frame);
+	place_set(cpu, q, seg, frame);
 	return (true);
 }
 
 /* The place of a frame that a queue names.  => false: there is none. */
 static bool
-place_find(struct vm_pageq *q, vm_frame_t frame)
+place_find(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
 {
 	const struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_physseg *seg;
@@ -608,7 +663,7 @@ place_find(struct vm_pageq *q, vm_frame_t frame)
 	s = vm_sync_lock();
 	seg = vm_physseg_find(frame);
 	if (seg != NULL)
-		place_set(q, seg, frame);
+		place_set(cpu, q, seg, frame);
 	vm_sync_unlock(s);
 	return (seg != NULL);
 }
@@ -655,13 +710,14 @@ queue_pop(uint32_t cpu, struct vm_pageq *q, vm_owner_t owner)
 		frame = vm_pageq_frame(q, n);
 		/* The memory of a stale entry may have gone. */
 		number = (uint32_t)(frame - q->pq_base);
-		own = place_find(q, frame) && word_own(
+		own = place_find(cpu, q, frame) && word_own(
 		    vm_pageplace_word(pp, number), number & WORD_LAST);
 		atomic_store_explicit(&q->pq_head, atomic_load_explicit(
 		    &q->pq_head, memory_order_relaxed) - 1,
 		    memory_order_relaxed);
 		if (own) {
 			vm_sync_tag(pp, number, owner);
+			vm_sync_count(pp, VM_COUNT_ALLOC);
 			return (frame);
 		}
 		vm_counter_add(cpu, VM_COUNT_STALE, 1);
@@ -695,6 +751,29 @@ queue_window(const struct vm_pageq *q, enum vm_freelist list,
 		*highp = q->pq_base + UINT32_MAX + 1;
 }
 
+/* Count entries [i, end) of a queue, rising frames of a block, as refilled. */
+static void
+entries_count(const struct vm_pageq *q, unsigned i, unsigned end)
+{
+	const struct vm_physseg *seg = NULL;
+	vm_frame_t frame;
+	unsigned n = 0;
+
+	for (; i < end; i++) {
+		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
+		    memory_order_relaxed);
+		if (seg != NULL && frame < seg->vs_end) {
+			n++;
+			continue;
+		}
+		if (seg != NULL)
+			vm_sync_count_at(seg->vs_start, VM_COUNT_REFILL, n);
+		seg = vm_physseg_find(frame);
+		n = 1;
+	}
+	vm_sync_count_at(seg->vs_start, VM_COUNT_REFILL, n);
+}
+
 /* Map -> queue, for a queue that is empty. */
 static void
 queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
@@ -716,6 +795,7 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
 		    q->pq_base, &q->pq_entry[n], (unsigned)want - n);
 		if (i == 0)
 			break;
+		entries_count(q, n, n + i);
 		n += i;
 	}
 	atomic_store_explicit(&list_free[list], vm_sync_nfree(list) - n,
@@ -755,6 +835,7 @@ list_take_locked(enum vm_freelist list, unsigned flags, vm_owner_t owner)
 	    !vm_extmap_find(&vm_map, &er, &frame))
 		return (VM_FRAME_NONE);
 	map_alloc(frame, 1, owner);
+	vm_sync_count_at(frame, VM_COUNT_ALLOC, 1);
 	return (frame);
 }
 
@@ -849,6 +930,7 @@ fresh_take(unsigned flags, vm_owner_t owner)
 			continue;
 		frame = ext.e_start;
 		map_alloc(frame, 1, owner);
+		vm_sync_count_at(frame, VM_COUNT_ALLOC, 1);
 		break;
 	}
 	vm_sync_unlock(s);
@@ -919,6 +1001,8 @@ vm_sync_unrun(vm_frame_t start, uint64_t npages)
 	vm_md_intr_t s = vm_sync_lock();
 	int error = run_to_map(start, npages);
 
+	if (error == 0)
+		vm_sync_count_at(start, VM_COUNT_RUN_FREE, 1);
 	vm_sync_unlock(s);
 	return (error);
 }
@@ -995,6 +1079,7 @@ page_to_queue(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
 	if (!word_disown(vm_pageplace_word(pp, number), number & WORD_LAST))
 		return (false);
 	vm_sync_pushed(&vm_cpuqs[cpu], q, head);
+	vm_sync_count(pp, VM_COUNT_FREE);
 	return (true);
 }
 
@@ -1010,8 +1095,11 @@ vm_sync_unpage(uint32_t cpu, vm_frame_t frame)
 		if (q != NULL && !place_renew(cpu, q, frame))
 			q = NULL;
 	}
-	if (q == NULL || !page_to_queue(cpu, q, frame))
+	if (q == NULL || !page_to_queue(cpu, q, frame)) {
 		error = run_to_map(frame, 1);
+		if (error == 0)
+			vm_sync_count_at(frame, VM_COUNT_FREE, 1);
+	}
 	vm_sync_unlock(s);
 	return (error);
 }
@@ -1307,9 +1395,12 @@ vm_sync_run_locked(const struct vm_pgreq *req, struct vm_pgseg *segs,
 	}
 	if (error != 0)
 		return (error);
-	for (i = 0; i < *rsegs; i++)
+	for (i = 0; i < *rsegs; i++) {
 		map_alloc(vm_atop(segs[i].vps_start),
 		    vm_atop(segs[i].vps_size), req->vpr_owner);
+		vm_sync_count_at(vm_atop(segs[i].vps_start),
+		    VM_COUNT_RUN_ALLOC, 1);
+	}
 	return (0);
 }
 

@@ -113,6 +113,21 @@ vm_sync_tag(const struct vm_pageplace *pp, uint32_t number, vm_owner_t owner)
 		    memory_order_relaxed);
 }
 
+/* Count an event of this CPU in the segment of a place. */
+static inline void
+vm_sync_count(const struct vm_pageplace *pp, enum vm_counter c)
+{
+
+	vm_counter_bump(atomic_load_explicit(&pp->pp_counters,
+	    memory_order_relaxed), c);
+}
+
+/*
+ * vm_sync_count_at: count an event in the segment of a frame, if it is in one.
+ * => lock held.
+ */
+void	vm_sync_count_at(vm_frame_t frame, enum vm_counter c, uint64_t n);
+
 /*
  * vm_sync_page: a single page when the top queue is empty: from the lists
  * from the highest down, each from this CPU's queue or by a refill; then

@@ -192,8 +192,149 @@ ATF_TC_BODY(threads, tc)
 	}
 }
 
+/*
+ * By segment: what has an address adds up to what is counted by CPU.
+ */
+
+static const enum vm_counter by_segment[] = {
+	VM_COUNT_ALLOC, VM_COUNT_FREE, VM_COUNT_REFILL, VM_COUNT_SPILL,
+	VM_COUNT_STEAL, VM_COUNT_RUN_ALLOC, VM_COUNT_RUN_FREE,
+	VM_COUNT_BAD_ALREADY, VM_COUNT_BAD_MSGSIZE
+};
+
+static void
+segments_add_up(void)
+{
+	uint64_t sum, value;
+	unsigned i, k;
+
+	for (k = 0; k < NITEMS(by_segment); k++) {
+		sum = 0;
+		for (i = 0; vm_counter_segment(i, by_segment[k], &value); i++)
+			sum += value;
+		ATF_REQUIRE_EQ_MSG(sum, vm_counter_sum(by_segment[k]), "%s",
+		    vm_counter_name(by_segment[k]));
+	}
+}
+
+static uint64_t
+in_segment(paddr_t pa, enum vm_counter c)
+{
+	struct vm_physseg seg;
+	uint64_t value = 0;
+	unsigned i;
+
+	for (i = 0; vm_physseg_get(i, &seg); i++) {
+		if (vm_atop(pa) >= seg.vs_start && vm_atop(pa) < seg.vs_end)
+			ATF_REQUIRE(vm_counter_segment(i, c, &value));
+	}
+	return (value);
+}
+
+static void
+segments_work(struct rng *r)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	static paddr_t page[20000], run[300];
+	unsigned i, n, npages = 0, nruns = 0;
+	struct vm_pgseg seg;
+	paddr_t pa;
+
+	for (i = 0; i < NITEMS(page) &&
+	    (pa = vm_page_alloc(VM_PG_USERESERVE, 0)) != VM_PADDR_NONE; i++)
+		page[npages++] = pa;
+	for (i = 0; i < npages / 2; i++) {
+		unsigned k = (unsigned)rng_below(r, npages);
+
+		pa = page[k];
+		page[k] = page[--npages];
+		ATF_REQUIRE_EQ(vm_page_free(pa), 0);
+	}
+	for (i = 0; i < NITEMS(run); i++) {
+		req.vpr_size = (1 + rng_below(r, 8)) * PAGE;
+		req.vpr_high = rng_chance(r, 2) ? VM_PADDR_MAX : 16 * MiB;
+		if (vm_pglist_alloc(&req, &seg, &n) == 0)
+			run[nruns++] = seg.vps_start;
+	}
+	while (nruns > 0)
+		ATF_REQUIRE_EQ(vm_pglist_free(run[--nruns], 0), 0);
+	while (npages > 0)
+		ATF_REQUIRE_EQ(vm_page_free(page[--npages]), 0);
+}
+
+ATF_TC_WITHOUT_HEAD(segments);
+ATF_TC_BODY(segments, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(4 * PAGE);
+	uint64_t value;
+	unsigned i;
+	struct rng r;
+	paddr_t pa;
+
+	rng_init(&r, tc, 1);
+	start();
+	for (i = 0; i < 3; i++) {
+		segments_work(&r);
+		segments_add_up();
+	}
+	vm_pageq_flush();
+	segments_add_up();
+	/* Each where it happened. */
+	req.vpr_high = 16 * MiB;
+	pa = run_alloc(&req);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	value = in_segment(pa, VM_COUNT_RUN_ALLOC);
+	ATF_REQUIRE_EQ(run_alloc(&req), pa);
+	ATF_REQUIRE(pa < 16 * MiB);
+	ATF_REQUIRE_EQ(in_segment(pa, VM_COUNT_RUN_ALLOC), value + 1);
+	value = in_segment(pa, VM_COUNT_BAD_MSGSIZE);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, PAGE), EMSGSIZE);
+	ATF_REQUIRE_EQ(in_segment(pa, VM_COUNT_BAD_MSGSIZE), value + 1);
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 0), 0);
+	ATF_REQUIRE(!vm_counter_segment(1000, VM_COUNT_ALLOC, &value));
+}
+
+/* Segments that are cut, joined, taken away and brought lose no count. */
+ATF_TC_WITHOUT_HEAD(segments_change);
+ATF_TC_BODY(segments_change, tc)
+{
+	static const struct vm_memrange machine[] = {
+		{ 4 * GiB, 64 * MiB }, { 5 * GiB, 64 * MiB },
+		{ 6 * GiB, 64 * MiB }
+	};
+	const paddr_t hole = 5 * GiB + 16 * MiB;
+	uint64_t before;
+	struct rng r;
+	unsigned i;
+
+	rng_init(&r, tc, 1);
+	usermode_console(NULL);
+	vm_start(machine, NITEMS(machine));
+	for (i = 0; i < 20; i++) {
+		segments_work(&r);
+		vm_pageq_flush();
+		segments_add_up();
+		ATF_REQUIRE_EQ(vm_physseg_unplug(hole, 4 * MiB, NULL), 0);
+		segments_add_up();
+		segments_work(&r);
+		segments_add_up();
+		ATF_REQUIRE_EQ(vm_physseg_plug(hole, 4 * MiB), 0);
+		segments_add_up();
+	}
+	/* What goes as a whole takes its counts along. */
+	before = in_segment(hole, VM_COUNT_ALLOC);
+	ATF_REQUIRE(before > 0);
+	vm_pageq_flush();
+	ATF_REQUIRE_EQ(vm_physseg_unplug(5 * GiB, 64 * MiB, NULL), 0);
+	ATF_REQUIRE_EQ(vm_physseg_plug(5 * GiB, 64 * MiB), 0);
+	ATF_REQUIRE_EQ(in_segment(hole, VM_COUNT_ALLOC), 0);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
+
+	ATF_TP_ADD_TC(tp, segments);
+	ATF_TP_ADD_TC(tp, segments_change);
 
 	ATF_TP_ADD_TC(tp, names);
 	ATF_TP_ADD_TC(tp, pages);
