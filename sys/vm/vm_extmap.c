@@ -20,14 +20,26 @@
  * free frames of a word are ~(w | w >> 32), and a range is changed with one
  * mask.
  *
- * 3. Summary.  Over each block lie {longest, start, end, free}, and a bit in
- * a bitmap for each order k: "this block may hold a naturally aligned free
- * run of 2^k frames"; over each bitmap lies another with a bit for each of
- * its words.  A summary is an upper bound: a free raises it at once, taking
- * frames merely marks the block dirty, and it is brought up to date when a
- * search meets it in vain.  The number of free frames is always exact.
+ * 3. Summary.  Over each block lie {longest, start, end, free}, and a bit for
+ * each order k: "this block may hold a naturally aligned free run of 2^k
+ * frames".  The bits of the 64 blocks of a chunk lie side by side for all
+ * orders, since whoever changes one changes its neighbours (ten bitmaps apart
+ * made a cold request touch up to twenty lines more); over the words of each
+ * order lies a bit for each, and over all a count.  A summary is an upper
+ * bound: a free raises it at once, taking frames merely marks the block dirty,
+ * and it is brought up to date when a search meets it in vain.  Only the
+ * largest order goes at once, which needs no look: the first request for 2
+ * MiB that fails then does not have to clean all the blocks of the machine.
+ * The number of free frames is always exact.
  *
- * 4. Search.  Any run of n frames contains a naturally aligned run of 2^k
+ * 4. Virgin blocks.  Until something in a block changes, nothing but its bits
+ * is written, not even its words.  A start touches 128 bytes for 128 MiB of
+ * memory: 21 us from nothing to the first page of 64 GiB, 0.30 ms of 1 TiB;
+ * with all words and summaries written it was 0.46 ms and 10 ms (vmbench -w
+ * start).  Who looks at a frame of any block asks first; who changes a block,
+ * or looks through it, writes it first.
+ *
+ * 5. Search.  Any run of n frames contains a naturally aligned run of 2^k
  * frames if 2^(k+1) - 1 <= n; and if its start is aligned to 2^a, also one of
  * 2^min(a, log2 n).  So a search goes through the blocks whose bit for the
  * best such k is set, in address order, finds each aligned run of 2^k, and
@@ -35,13 +47,22 @@
  * closed formula (vm_extmap_fit()).  Every run that could satisfy the request
  * lies in an extent that is met this way: the search is exact.
  *
- * 5. Atomicity.  The caller serialises all changes from and to FREE.  Single
+ * Two kinds of requests, by far the most, go other ways to the same answer.
+ * A power of two that is aligned to itself is where the first such run is: a
+ * hot request for 64 KiB takes 50 to 60 ns, where extents took 120 (vmbench
+ * -w constrained).  And whether one of up to 32 frames fits is decided for all
+ * starts in a word at once, and for the words of a block without a branch: a
+ * million runs made to pass every filter, and to fail, take 0.29 ms; one by
+ * one they took 23 ms (vmbench -w adversarial).
+ *
+ * 6. Atomicity.  The caller serialises all changes from and to FREE.  Single
  * pages go between HELD and HEAD by compare-and-swap elsewhere at the same
  * time, hence all stores to words that are in use are atomic
- * read-modify-write.  A free frame
- * changes only here, so a set of free frames may be taken by an OR; the first
- * word of an allocation that is released might change, so that is a
- * compare-and-swap; tails change only here again.
+ * read-modify-write; but a word all of whose frames are free, or tails, is
+ * changed by nobody else, and simply stored: each locked operation is 2 ns.
+ * A free frame changes only here, so a set of free frames may be taken by an
+ * OR; the first word of an allocation that is released might change, so that
+ * is a compare-and-swap; tails change only here again.
  */
 
 #include <vm/vm_extmap.h>

@@ -12,8 +12,14 @@
  * word, and goes back by another.  Everything else (an empty or a full queue,
  * a page of another list, a word that somebody else changes at this moment, an
  * error) is left, before anything was changed, to a function of its own that
- * is called last: so the common case needs no stack frame and saves no
- * registers, which is half of its instructions.
+ * is called last: so the common case saves few registers.
+ *
+ * What is left is 170 instructions for an allocation and a free (callgrind),
+ * of which two are locked: 5.2 ns of the 10 that a pair takes on the machine
+ * where a bare free list under a spin lock, two exchanges, takes 4.3 (vmbench
+ * -w repeat).  A state that is changed by compare-and-swap alone cannot be
+ * cheaper than that lock while nobody contends for it; on two threads the pair
+ * still takes 10, and the lock 4 to 200.
  */
 
 #include <vm/vm_badfree.h>

@@ -7,6 +7,21 @@
 /*
  * Storage of the page queues.  What moves frames on and off them is in
  * vm_sync.c.
+ *
+ * One queue a CPU and list, as a ring of numbers, was preferred to magazines
+ * with a depot: there is one place to look for held frames, in an order that
+ * tells which of them are new, and no list of anything.  Its length decides
+ * what churn costs, because a page that is spilled is looked up three times
+ * more: in pages freed and allocated at random, against a bare free list, at
+ * 50, 90 and 99 % occupancy (vmbench -w churn, 16 GiB)
+ *
+ *	1024 entries	1.20	1.04	1.78
+ *	2048		0.88	0.88	1.26
+ *	4096		0.63	0.71	0.83
+ *	8192		0.63	0.67	0.71
+ *
+ * and it decides, once, what a first request costs that cannot be served, as
+ * each entry is probed for 1.2 to 2.7 ns.  4096 holds both ends.
  */
 
 #include <vm/vm_pageq.h>
