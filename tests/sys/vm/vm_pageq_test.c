@@ -95,7 +95,7 @@ ATF_TC_WITHOUT_HEAD(overflow_random);
 ATF_TC_BODY(overflow_random, tc)
 {
 	struct vm_audit before, va;
-	unsigned i, k, n = 20000;
+	unsigned i, k, n = NITEMS(pages);
 	struct rng r;
 	paddr_t pa;
 
