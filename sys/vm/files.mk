@@ -15,7 +15,9 @@ VM_SRCS= \
 	sys/vm/vm_counter.c \
 	sys/vm/vm_explain.c \
 	sys/vm/vm_export.c \
+	sys/vm/vm_extfind.c \
 	sys/vm/vm_extmap.c \
+	sys/vm/vm_extwalk.c \
 	sys/vm/vm_owner.c \
 	sys/vm/vm_page.c \
 	sys/vm/vm_pageq.c \
