@@ -12,6 +12,7 @@ VM_SRCS= \
 	sys/vm/vm_audit.c \
 	sys/vm/vm_badfree.c \
 	sys/vm/vm_bootstrap.c \
+	sys/vm/vm_buddy.c \
 	sys/vm/vm_counter.c \
 	sys/vm/vm_explain.c \
 	sys/vm/vm_export.c \
