@@ -609,7 +609,7 @@ place_set(uint32_t cpu, struct vm_pageq *q, const struct vm_physseg *seg,
 	struct vm_pageplace *pp = &q->pq_place;
 	const struct vm_extspan *xs = vm_extmap_span(&vm_map, frame);
 	vm_frame_t start = seg->vs_start, end = seg->vs_end;
-	uintptr_t first;
+	int64_t first;
 
 	if (start < xs->xs_first)
 		start = xs->xs_first;
@@ -621,15 +621,13 @@ place_set(uint32_t cpu, struct vm_pageq *q, const struct vm_physseg *seg,
 		end = q->pq_base + UINT32_MAX;
 	pp->pp_start = (uint32_t)(start - q->pq_base);
 	pp->pp_nframes = (uint32_t)(end - start);
-	first = (uintptr_t)(xs->xs_first - q->pq_base);
-	pp->pp_words = (uintptr_t)xs->xs_word -
-	    (uintptr_t)((intptr_t)first / VM_EXTWORD_FRAMES) *
-	    sizeof(vm_extword_t);
-	pp->pp_virgins = (uintptr_t)xs->xs_virgin -
-	    (uintptr_t)((intptr_t)first / VM_EXTCHUNK_FRAMES) *
-	    sizeof(uint64_t);
+	first = (int64_t)(xs->xs_first - q->pq_base);
+	pp->pp_words = (uintptr_t)xs->xs_word - (uintptr_t)(first /
+	    VM_EXTWORD_FRAMES * (int64_t)sizeof(vm_extword_t));
+	pp->pp_virgins = (uintptr_t)xs->xs_virgin - (uintptr_t)(first /
+	    VM_EXTCHUNK_FRAMES * (int64_t)sizeof(uint64_t));
 	pp->pp_owners = xs->xs_owner == NULL ? 0 : (uintptr_t)xs->xs_owner -
-	    first * sizeof(vm_owner_t);
+	    (uintptr_t)(first * (int64_t)sizeof(vm_owner_t));
 	atomic_store_explicit(&pp->pp_counters,
 	    &vm_segcounters[cpu][vm_physseg_slot(seg)], memory_order_relaxed);
 	/* While somebody waits, no place is good for the short way. */
