@@ -477,7 +477,7 @@ static const struct fault faults[] = {
 	F(byteorder, "damaged: byte order 0x1020305"),
 	F(newer, "version 3: newer than this extstat, which knows 2"),
 	F(version_0, "unknown version 0"),
-	F(small, "extent state of 119 bytes, less than 120"),
+	F(small, "extent state of 143 bytes, less than 144"),
 	F(pages, "pages of 2^14 bytes are not supported, only 2^12"),
 	F(pages_huge, "pages of 2^4294967295 bytes are not supported"),
 
@@ -547,8 +547,8 @@ static const struct fault faults[] = {
 	F(symbol_between, "lies in no segment of the file"),
 	F(no_segment, "lies in no segment of the file"),
 	F(other_address, "no extent state at 0x111000: another kernel"),
-	F(address_away, "extent state: 120 bytes at 0x80010000 are not in"),
-	F(address_wraps, "extent state: 120 bytes at "),
+	F(address_away, "extent state: 144 bytes at 0x80010000 are not in"),
+	F(address_wraps, "extent state: 144 bytes at "),
 };
 
 ATF_TC_WITHOUT_HEAD(hostile);
