@@ -16,6 +16,7 @@ KERN_SRCS= \
 	sys/kern/kern_options.c \
 	sys/kern/kern_smp.c \
 	sys/kern/kmem_block.c \
+	sys/kern/kmem_report.c \
 	sys/kern/subr_avl.c \
 	sys/kern/subr_bus_dma.c \
 	sys/kern/subr_claim.c \

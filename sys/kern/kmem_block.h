@@ -5,13 +5,15 @@
  */
 
 /*
- * The books of kmem(9): what lies at an address.  For subr_kmem.c alone.
+ * The books of kmem(9): what lies at an address; and its reports.  For
+ * kmem(9) and km_map(9) alone.
  */
 
 #ifndef _KERN_KMEM_BLOCK_H_
 #define	_KERN_KMEM_BLOCK_H_
 
 #include <sys/avl.h>
+#include <sys/kmem.h>
 
 #include <vm/vm_types.h>
 
@@ -88,6 +90,24 @@ uint64_t kmem_block_pages(void);
 const char *kmem_block_foreach(const char *(*)(struct kmem_block *, void *),
 	    void *);
 const char *kmem_block_check(void);
+
+/*
+ * kmem_scattered: where kmem(9) gets pages from that are no run.
+ */
+struct kmem_scattered {
+	void		*(*sc_alloc)(size_t, size_t align, unsigned flags);
+	int		(*sc_free)(void *, size_t);
+};
+
+void	kmem_scattered(const struct kmem_scattered *);
+
+/*
+ * kmem_report: count a misuse and say so, in the name of who; or panic.
+ * kmem_report_init: nothing was counted.
+ */
+void	kmem_report(const char *who, enum kmem_badness, const void *p,
+	    size_t size, const void *caller);
+void	kmem_report_init(void);
 
 /* The tag of all pages of kmem(9). */
 vm_owner_t kmem_owner(void);

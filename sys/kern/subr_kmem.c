@@ -12,8 +12,9 @@
  * to a doubling as long as that packs: from 512 on, the sizes are those that
  * fill a page of 4 KiB with 7, 6, 5, 4, 3 and 2.  So at most a fifth of an
  * object is unused, but for the smallest and for the last two steps (a
- * quarter and a third).  Larger ones have pages of their own, a run
- * of them.
+ * quarter and a third).  Larger ones have pages of their own: a run, or where
+ * there is none, pages from anywhere that km_map(9) makes contiguous for the
+ * kernel, in a port that has it.
  *
  * 2 Books.  Everything that a free is checked against lies outside of the
  * pages (kmem_block.h): which objects are allocated and, of each, the size
@@ -41,7 +42,6 @@
 
 #include <sys/kmem.h>
 
-#include <vm/vm_badfree.h>
 #include <vm/vm_kassert.h>
 #include <vm/vm_pglist.h>
 
@@ -80,9 +80,9 @@ struct kmem_class {
 
 static struct kmem_class classes[NCLASS + 1];
 
-static _Atomic uint64_t bad_count[KMEM_NBADNESS];
+static const struct kmem_scattered *scattered;	/* NULL: there is none */
 
-/* How long a sleeper waits for a run before it looks elsewhere. */
+/* How long a sleeper waits for a run before it tries for scattered pages. */
 #define	WAIT_NSEC	10000000
 
 static vm_md_intr_t
@@ -109,54 +109,11 @@ round_page(size_t size)
 	return (((psize_t)size + VM_PAGE_SIZE - 1) & ~(VM_PAGE_SIZE - 1));
 }
 
-/*
- * Reports.
- */
-
-static const char *const bad_text[KMEM_NBADNESS] = {
-	[KMEM_BAD_START] = "not the start of an allocation",
-	[KMEM_BAD_FREE] = "already free",
-	[KMEM_BAD_SIZE] = "the allocation has another size",
-	[KMEM_REDZONE] = "written behind its end",
-	[KMEM_POISON] = "written after it was freed",
-};
-
-/*
- * may_print: at most VM_BADFREE_RATE lines a second; races only let a line
- * more or less through.
- */
-static bool
-may_print(void)
-{
-	static _Atomic uint64_t second;
-	static _Atomic uint32_t lines;
-	uint64_t now = vm_md_nanotime() / 1000000000;
-
-	if (atomic_exchange_explicit(&second, now, memory_order_relaxed) !=
-	    now)
-		atomic_store_explicit(&lines, 0, memory_order_relaxed);
-	return (atomic_fetch_add_explicit(&lines, 1, memory_order_relaxed) <
-	    VM_BADFREE_RATE);
-}
-
 static void
 bad(enum kmem_badness what, const void *p, size_t size, const void *caller)
 {
 
-	atomic_fetch_add_explicit(&bad_count[what], 1, memory_order_relaxed);
-	if (vm_badfree_panic)
-		vm_md_panic("kmem: %p size %zu from %p: %s", p, size, caller,
-		    bad_text[what]);
-	if (may_print())
-		vm_md_printf("kmem: %p size %zu from %p: %s\n", p, size,
-		    caller, bad_text[what]);
-}
-
-uint64_t
-kmem_bad(enum kmem_badness what)
-{
-
-	return (atomic_load_explicit(&bad_count[what], memory_order_relaxed));
+	kmem_report("kmem", what, p, size, caller);
 }
 
 /*
@@ -428,7 +385,10 @@ static void
 block_release(struct kmem_block *kb)
 {
 
-	(void)vm_pglist_free(kb->kb_pa, kb->kb_psize);
+	if (kb->kb_pa == VM_PADDR_NONE)
+		(void)scattered->sc_free(kb->kb_va, kb->kb_psize);
+	else
+		(void)vm_pglist_free(kb->kb_pa, kb->kb_psize);
 	kmem_block_free(kb);
 }
 
@@ -507,13 +467,25 @@ page_alloc(struct kmem_block *kb)
 }
 
 static bool
+scattered_alloc(struct kmem_block *kb, size_t align)
+{
+
+	if (scattered == NULL)
+		return (false);
+	kb->kb_va = scattered->sc_alloc(kb->kb_psize, align, 0);
+	kb->kb_pa = VM_PADDR_NONE;
+	return (kb->kb_va != NULL);
+}
+
+static bool
 memory_alloc(struct kmem_block *kb, size_t align, km_flag_t flags)
 {
 
 	if (kb->kb_psize == VM_PAGE_SIZE && align <= VM_PAGE_SIZE) {
 		if (page_alloc(kb))
 			return (true);
-	} else if (pages_run(kb, align, KM_NOSLEEP))
+	} else if (pages_run(kb, align, KM_NOSLEEP) ||
+	    scattered_alloc(kb, align))
 		return (true);
 	if ((flags & KM_SLEEP) != 0)
 		return (pages_run(kb, align, flags));
@@ -614,6 +586,7 @@ alloc(size_t size, size_t align, km_flag_t flags, const void *caller)
 {
 	const size_t need = size + REDZONE;
 	const char *why = request_check(size, align, flags);
+	bool reaped = false;
 	void *p;
 
 	if (why != NULL) {
@@ -628,10 +601,14 @@ alloc(size_t size, size_t align, km_flag_t flags, const void *caller)
 			p = pages_alloc(size, align, flags);
 		if (p != NULL)
 			return (p);
-		if (kmem_reap() > 0)
+		/* Once: a try that fails may itself leave a page empty. */
+		if (!reaped && kmem_reap() > 0) {
+			reaped = true;
 			continue;
+		}
 		if (flags == KM_NOSLEEP)
 			return (NULL);
+		reaped = false;
 		wait_for_page();
 	}
 }
@@ -737,15 +714,22 @@ kmem_reap(void)
 }
 
 void
+kmem_scattered(const struct kmem_scattered *sc)
+{
+
+	scattered = sc;
+}
+
+void
 kmem_init(void)
 {
 	unsigned i;
 
 	kmem_block_init();
+	scattered = NULL;
 	for (i = 0; i < NCLASS + 1; i++)
 		classes[i] = (struct kmem_class){ .kc_used = 0 };
-	for (i = 0; i < KMEM_NBADNESS; i++)
-		atomic_store(&bad_count[i], 0);
+	kmem_report_init();
 }
 
 bool
