@@ -626,7 +626,7 @@ kmem_zalloc(size_t size, km_flag_t flags)
 	void *p;
 
 	p = alloc(size, KMEM_ALIGN, flags, __builtin_return_address(0));
-	if (p != NULL)
+	if (p != NULL && size <= KMEM_MAX)	/* so that compilers know */
 		memset(p, 0, size);
 	return (p);
 }

@@ -45,6 +45,7 @@ struct km_range {
 	char		*kr_va;
 	size_t		kr_size;	/* asked for */
 	psize_t		kr_psize;	/* mapped */
+	bool		kr_lent;	/* the pages are somebody else's */
 };
 
 struct extent *km_map_extent;
@@ -139,14 +140,14 @@ range_insert(struct km_range *kr)
  * *whatp says why not.
  */
 static struct km_range *
-range_remove(const void *p, size_t size, enum kmem_badness *whatp)
+range_remove(const void *p, size_t size, bool lent, enum kmem_badness *whatp)
 {
 	struct km_range *kr;
 	vm_md_intr_t s;
 
 	s = lock();
 	kr = range_at((uintptr_t)p);
-	if (kr == NULL || kr->kr_va != p) {
+	if (kr == NULL || kr->kr_va != p || kr->kr_lent != lent) {
 		*whatp = KMEM_BAD_START;
 		kr = NULL;
 	} else if (kr->kr_size != size) {
@@ -221,7 +222,8 @@ pages_unmap(const struct km_range *kr, psize_t size)
 		(void)pmap_kremove((vaddr_t)kr->kr_va + at,
 		    (vsize_t)(next - at));
 		for (i = 0; i < n; i++)
-			(void)vm_page_free(pages[i]);
+			if (!kr->kr_lent)
+				(void)vm_page_free(pages[i]);
 	}
 }
 
@@ -277,9 +279,9 @@ static const char *
 request_check(size_t size, size_t align, unsigned flags)
 {
 
-	if (size == 0 || size > KMEM_MAX)
+	if (size == 0 || size > SIZE_MAX / 2)
 		return ("size");
-	if (align == 0 || (align & (align - 1)) != 0 || align > KMEM_MAX)
+	if (align == 0 || (align & (align - 1)) != 0 || align > SIZE_MAX / 2)
 		return ("alignment");
 	return ((flags & ~FLAGS) != 0 ? "flags" : NULL);
 }
@@ -300,6 +302,20 @@ range_fill(struct km_range *kr, size_t align, unsigned flags)
 	}
 }
 
+static struct km_range *
+range_new(size_t size, km_flag_t flags)
+{
+	struct km_range *kr;
+
+	kr = kmem_zalloc(sizeof(*kr), flags);
+	if (kr == NULL)
+		return (NULL);
+	kr->kr_size = size;
+	kr->kr_psize = ((psize_t)size + VM_PAGE_SIZE - 1) &
+	    ~(VM_PAGE_SIZE - 1);
+	return (kr);
+}
+
 void *
 km_map_alloc(size_t size, size_t align, unsigned flags)
 {
@@ -314,13 +330,10 @@ km_map_alloc(size_t size, size_t align, unsigned flags)
 	}
 	if (km_map_extent == NULL)
 		return (NULL);
-	kr = kmem_zalloc(sizeof(*kr), (flags & VM_PG_WAIT) != 0 ? KM_SLEEP :
+	kr = range_new(size, (flags & VM_PG_WAIT) != 0 ? KM_SLEEP :
 	    KM_NOSLEEP);
 	if (kr == NULL)
 		return (NULL);
-	kr->kr_size = size;
-	kr->kr_psize = ((psize_t)size + VM_PAGE_SIZE - 1) &
-	    ~(VM_PAGE_SIZE - 1);
 	if (!range_fill(kr, align < VM_PAGE_SIZE ? VM_PAGE_SIZE : align,
 	    flags)) {
 		kmem_free(kr, sizeof(*kr));
@@ -332,22 +345,107 @@ km_map_alloc(size_t size, size_t align, unsigned flags)
 	return (kr->kr_va);
 }
 
-int
-km_map_free(void *p, size_t size)
+/*
+ * segments_check: whole pages, enough for a size.
+ */
+static bool
+segments_check(const struct vm_pgseg *segs, unsigned nsegs, psize_t size)
+{
+	psize_t sum = 0;
+	unsigned i;
+
+	for (i = 0; i < nsegs; i++) {
+		if ((segs[i].vps_start | segs[i].vps_size) % VM_PAGE_SIZE != 0)
+			return (false);
+		sum += segs[i].vps_size;
+		if (sum < segs[i].vps_size)
+			return (false);
+	}
+	return (size != 0 && size <= SIZE_MAX / 2 && sum >= size);
+}
+
+/*
+ * segments_map: all of the range shows the pages of segments; on failure
+ * nothing is mapped.
+ */
+static bool
+segments_map(const struct km_range *kr, const struct vm_pgseg *segs)
+{
+	psize_t at = 0, in = 0;
+
+	while (at < kr->kr_psize) {
+		if (in == segs->vps_size) {
+			segs++;
+			in = 0;
+			continue;
+		}
+		if (pmap_kenter((vaddr_t)kr->kr_va + at, segs->vps_start + in,
+		    PMAP_KWRITE) != 0) {
+			pages_unmap(kr, at);
+			return (false);
+		}
+		at += VM_PAGE_SIZE;
+		in += VM_PAGE_SIZE;
+	}
+	return (true);
+}
+
+void *
+km_map_enter(const struct vm_pgseg *segs, unsigned nsegs, size_t size)
+{
+	struct km_range *kr;
+
+	if (!segments_check(segs, nsegs, size)) {
+		vm_md_printf("km_map: no mapping of %u segments, size %zu, "
+		    "from %p\n", nsegs, size, __builtin_return_address(0));
+		return (NULL);
+	}
+	if (km_map_extent == NULL)
+		return (NULL);
+	kr = range_new(size, KM_NOSLEEP);
+	if (kr == NULL)
+		return (NULL);
+	kr->kr_lent = true;
+	if (addresses_alloc(kr, VM_PAGE_SIZE)) {
+		if (segments_map(kr, segs)) {
+			range_insert(kr);
+			return (kr->kr_va);
+		}
+		addresses_free(kr);
+	}
+	kmem_free(kr, sizeof(*kr));
+	return (NULL);
+}
+
+static int
+range_free(void *p, size_t size, bool lent, const void *caller)
 {
 	enum kmem_badness what = KMEM_NBADNESS;
 	struct km_range *kr;
 
-	kr = range_remove(p, size, &what);
+	kr = range_remove(p, size, lent, &what);
 	if (kr == NULL) {
-		kmem_report("km_map", what, p, size,
-		    __builtin_return_address(0));
+		kmem_report("km_map", what, p, size, caller);
 		return (what == KMEM_BAD_SIZE ? EMSGSIZE : EINVAL);
 	}
 	pages_unmap(kr, kr->kr_psize);
 	addresses_free(kr);
 	kmem_free(kr, sizeof(*kr));
 	return (0);
+}
+
+int
+km_map_free(void *p, size_t size)
+{
+
+	return (range_free(p, size, false, __builtin_return_address(0)));
+}
+
+int
+km_map_remove(void *p, size_t size)
+{
+
+	return (range_free(p, size, true, __builtin_return_address(0)));
 }
 
 bool

@@ -12,7 +12,7 @@
 #ifndef _SYS_KM_MAP_H_
 #define	_SYS_KM_MAP_H_
 
-#include <vm/vm_page.h>
+#include <vm/vm_pglist.h>
 #include <vm/vm_types.h>
 
 /*
@@ -44,6 +44,20 @@ void	*km_map_alloc(size_t size, size_t align, unsigned flags);
  * => not from interrupt context, and no spin lock may be held; never sleeps.
  */
 int	km_map_free(void *p, size_t size);
+
+/*
+ * km_map_enter: addresses in a row for the first size bytes, in whole pages,
+ * of memory that the caller has, in segments of whole pages, with guard pages
+ * as km_map_alloc() has them.  The pages stay the caller's.
+ * => NULL: no addresses, no memory for page tables; or, with one line on the
+ *    console, a size of 0, or segments that are too small or not of pages.
+ * => context as km_map_alloc(); never sleeps.
+ *
+ * km_map_remove: end that; size as it was asked for.  The pages are not freed.
+ * => all else as km_map_free(); each refuses what is the other's.
+ */
+void	*km_map_enter(const struct vm_pgseg *segs, unsigned nsegs, size_t size);
+int	km_map_remove(void *p, size_t size);
 
 /*
  * km_map_fault: in some words, what km_map(9) knows of an address at which

@@ -688,6 +688,61 @@ ATF_TC_BODY(kmem_aligned, tc)
 }
 
 /*
+ * Pages that somebody has, in a row.
+ */
+ATF_TC_WITHOUT_HEAD(segments);
+ATF_TC_BODY(segments, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(40 * PAGE);
+	struct vm_pgseg segs[40], odd;
+	uint64_t before, held;
+	unsigned i, n;
+	size_t at;
+	char *p, *own;
+
+	(void)tc;
+	start();
+	before = free_pages();
+	fragment();
+	req.vpr_nsegs = NITEMS(segs);
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE(n > 20);
+	held = free_pages();
+	p = km_map_enter(segs, n, 40 * PAGE - 5);
+	ATF_REQUIRE(p != NULL);
+	sound();
+	for (at = 0; at < 40 * PAGE; at += 512)
+		p[at] = (char)(at >> 9);
+	for (i = 0, at = 0; i < n; at += segs[i++].vps_size)
+		ATF_REQUIRE_EQ(memcmp(p + at, vm_md_phystov(segs[i].vps_start,
+		    segs[i].vps_size), segs[i].vps_size), 0);
+	ATF_REQUIRE(touch_faults(p - 1, true));
+	ATF_REQUIRE(touch_faults(p + 40 * PAGE, true));
+	/* Each kind is freed by its own function. */
+	own = km_map_alloc(PAGE, 1, 0);
+	refused(p, 40 * PAGE - 5, EINVAL);
+	ATF_REQUIRE_EQ(km_map_remove(own, PAGE), EINVAL);
+	ATF_REQUIRE_EQ(km_map_remove(p, 40 * PAGE), EMSGSIZE);
+	ATF_REQUIRE_EQ(km_map_free(own, PAGE), 0);
+	ATF_REQUIRE_EQ(km_map_remove(p, 40 * PAGE - 5), 0);
+	ATF_REQUIRE(touch_faults(p, false));
+	ATF_REQUIRE_EQ(km_map_remove(p, 40 * PAGE - 5), EINVAL);
+	all_back(held);
+	/* What cannot be. */
+	ATF_REQUIRE_EQ(km_map_enter(segs, n, 40 * PAGE + 1), NULL);
+	ATF_REQUIRE_EQ(km_map_enter(segs, n, 0), NULL);
+	ATF_REQUIRE_EQ(km_map_enter(segs, 0, 1), NULL);
+	odd = (struct vm_pgseg){ segs[0].vps_start + 1, PAGE };
+	ATF_REQUIRE_EQ(km_map_enter(&odd, 1, 1), NULL);
+	all_back(held);
+	for (i = 0; i < n; i++)
+		ATF_REQUIRE_EQ(vm_pglist_free(segs[i].vps_start,
+		    segs[i].vps_size), 0);
+	defragment();
+	all_back(before);
+}
+
+/*
  * What is said of a fault.
  */
 static void
@@ -749,6 +804,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, double_free_race);
 	ATF_TP_ADD_TC(tp, kmem_without_runs);
 	ATF_TP_ADD_TC(tp, kmem_aligned);
+	ATF_TP_ADD_TC(tp, segments);
 	ATF_TP_ADD_TC(tp, fault);
 	return (atf_no_error());
 }
