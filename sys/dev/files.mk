@@ -14,5 +14,6 @@ DEV_SRCS= \
 	sys/dev/isa/fdc.c \
 	sys/dev/isa/i8237.c \
 	sys/dev/pci/edu.c \
+	sys/dev/pci/nvme.c \
 	sys/dev/pci/pci.c \
 	sys/dev/pci/pci_bar.c

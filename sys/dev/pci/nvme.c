@@ -1,0 +1,943 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * Driver of NVM Express controllers: nvme(4).  It reads the first namespace,
+ * prints its sum, and on a disk that invites it copies the first half to the
+ * second.
+ *
+ * Source: [NVME] NVM Express Base Specification, revision 1.4; see nvmereg.h.
+ *
+ * Submission queues lie in the controller's own memory if it has some for
+ * that: a pool of vm_pool(9), so the controller does not have to fetch
+ * commands from the host's.  All else is memory of bus_dma(9): queues aligned
+ * to a page and contiguous ([NVME] 5.3, 5.4), data in as many pieces as there
+ * are, each entry of a command's list (PRP, [NVME] 4.3) within one page.
+ *
+ * Queues are polled, one command at a time.  Every wait has an end, and after
+ * any failure the controller is stopped before memory is given back.
+ */
+
+#include <sys/bus_dma.h>
+#include <sys/device.h>
+#include <sys/systm.h>
+
+#include <machine/pmap.h>
+
+#include <dev/cksum.h>
+#include <dev/pci/nvmereg.h>
+#include <dev/pci/pci.h>
+
+#include <vm/vm_pool.h>
+
+#define	NVME_NAME	"nvme0"
+
+#define	PAGE		4096U		/* CC.MPS 0 */
+#define	NIOQ		2		/* pairs, at most */
+#define	NQUEUE		(1 + NIOQ)	/* with the admin queue, 0 */
+#define	DEPTH		16U		/* entries of a queue */
+#define	REGS_SIZE	(NVME_DOORBELL + 4096)
+#define	CMB_MAP		(64U << 10)	/* that much of it is used */
+
+#define	XFER		(128U << 10)	/* most bytes of a transfer */
+#define	XFER_PAGES	(XFER / PAGE)
+#define	READ_MAX	(16U << 20)	/* that much of a disk is read */
+
+/*
+ * What was written is read to this place in a page: a list whose first entry
+ * is no page, as [NVME] 4.3 allows at multiples of 4.
+ */
+#define	ODD		0x204U
+#define	ODD_XFER	(4 * PAGE)
+
+#define	WAIT_COMMAND	10000		/* ms */
+
+/* A disk that begins with this may be written to. */
+static const char scratch[] = "extant scratch\n";
+
+/* Contiguous memory for the controller. */
+struct dmabuf {
+	bus_dma_segment_t d_seg;
+	void		*d_kva;		/* NULL: not allocated */
+	bus_dmamap_t	d_map;		/* loaded, but for data */
+};
+
+struct queue {
+	struct dmabuf	q_cq;
+	struct dmabuf	q_sqbuf;	/* not in the pool's case */
+	struct vm_poolmem q_sqmem;	/* vpm_size 0: not in the pool */
+	volatile uint32_t *q_sq;
+	bus_addr_t	q_sqaddr;
+	unsigned	q_tail;		/* of q_sq */
+	unsigned	q_head;		/* of q_cq */
+	unsigned	q_phase;
+	uint16_t	q_cid;
+};
+
+static bus_dma_tag_t nvme_tag;
+static struct pci_func nvme_func;
+static volatile uint8_t *nvme_regs;
+static unsigned nvme_stride;		/* of doorbells, bytes */
+static unsigned nvme_timeout;		/* ms */
+static struct vm_pool nvme_cmb;
+static bool nvme_has_cmb;
+
+static struct queue queues[NQUEUE];
+static unsigned nvme_nioq;
+static struct dmabuf prps, odd, info;	/* list; two buffers */
+
+/* The data buffer, in pieces. */
+static bus_dma_segment_t data_segs[XFER_PAGES];
+static void *data_kva[XFER_PAGES];
+static int data_nsegs;
+static bus_dmamap_t data_map;
+
+/* The namespace. */
+static uint64_t ns_blocks;
+static unsigned ns_shift;		/* log2 of the bytes of a block */
+static unsigned xfer_max;		/* bytes */
+
+static uint32_t
+read32(unsigned reg)
+{
+
+	return (*(volatile uint32_t *)(uintptr_t)(nvme_regs + reg));
+}
+
+static void
+write32(unsigned reg, uint32_t v)
+{
+
+	*(volatile uint32_t *)(uintptr_t)(nvme_regs + reg) = v;
+}
+
+static uint64_t
+read64(unsigned reg)
+{
+
+	return (*(volatile uint64_t *)(uintptr_t)(nvme_regs + reg));
+}
+
+static void
+write64(unsigned reg, uint64_t v)
+{
+
+	*(volatile uint64_t *)(uintptr_t)(nvme_regs + reg) = v;
+}
+
+/* [NVME] 3.1.24, 3.1.25. */
+static unsigned
+doorbell(unsigned queue, bool completion)
+{
+
+	return (NVME_DOORBELL + (2 * queue + (completion ? 1 : 0)) *
+	    nvme_stride);
+}
+
+/*
+ * Memory.
+ */
+
+static void
+dmabuf_put(struct dmabuf *d)
+{
+
+	if (d->d_kva == NULL)
+		return;
+	bus_dmamap_destroy(nvme_tag, d->d_map);
+	bus_dmamem_unmap(nvme_tag, d->d_kva, d->d_seg.ds_len);
+	bus_dmamem_free(nvme_tag, &d->d_seg, 1);
+	d->d_kva = NULL;
+}
+
+/*
+ * dmabuf_map: addresses and a map for memory that is allocated; the map is
+ * loaded if it is for the whole of it.
+ */
+static int
+dmabuf_map(struct dmabuf *d, bus_size_t size, bool load)
+{
+	void *kva;
+	int error;
+
+	if ((error = bus_dmamem_map(nvme_tag, &d->d_seg, 1, size, &kva,
+	    BUS_DMA_NOWAIT)) != 0)
+		return (error);
+	error = bus_dmamap_create(nvme_tag, size, (int)(size / PAGE) + 1,
+	    load ? size : PAGE, load ? 0 : PAGE, BUS_DMA_NOWAIT, &d->d_map);
+	if (error == 0 && load) {
+		error = bus_dmamap_load_raw(nvme_tag, d->d_map, &d->d_seg, 1,
+		    size, BUS_DMA_NOWAIT);
+		if (error != 0)
+			bus_dmamap_destroy(nvme_tag, d->d_map);
+	}
+	if (error != 0) {
+		bus_dmamem_unmap(nvme_tag, kva, size);
+		return (error);
+	}
+	memset(kva, 0, size);
+	d->d_kva = kva;
+	return (0);
+}
+
+/*
+ * dmabuf_get: whole pages, contiguous, aligned to one, filled with zeros.
+ * => 0, or an error after one line on the console (or two).
+ */
+static int
+dmabuf_get(struct dmabuf *d, bus_size_t size, bool load)
+{
+	int error, nsegs;
+
+	size = (size + PAGE - 1) & ~(bus_size_t)(PAGE - 1);
+	error = bus_dmamem_alloc(nvme_tag, size, PAGE, 0, &d->d_seg, 1,
+	    &nsegs, BUS_DMA_NOWAIT);
+	if (error == 0) {
+		error = dmabuf_map(d, size, load);
+		if (error != 0)
+			bus_dmamem_free(nvme_tag, &d->d_seg, 1);
+	} else
+		bus_dmamem_explain(nvme_tag, size, PAGE, 0);
+	if (error != 0)
+		printf(NVME_NAME ": no %ju bytes of memory: %s\n",
+		    (uintmax_t)size, errno_name(error));
+	return (error);
+}
+
+/*
+ * sq_get: a submission queue, in the controller's memory if it has some left
+ * and this is not the admin queue.
+ */
+static int
+sq_get(struct queue *q, bool io)
+{
+	struct vm_poolreq req = VM_POOLREQ_INITIALIZER(DEPTH * SQE_SIZE);
+	int error;
+
+	req.vpq_align = PAGE;
+	req.vpq_flags = VM_POOL_ZERO;
+	if (io && nvme_has_cmb &&
+	    vm_pool_alloc(&nvme_cmb, &req, &q->q_sqmem) == 0) {
+		q->q_sq = q->q_sqmem.vpm_kva;
+		q->q_sqaddr = q->q_sqmem.vpm_start;
+		return (0);
+	}
+	error = dmabuf_get(&q->q_sqbuf, DEPTH * SQE_SIZE, true);
+	if (error != 0)
+		return (error);
+	q->q_sq = q->q_sqbuf.d_kva;
+	q->q_sqaddr = q->q_sqbuf.d_map->dm_segs[0].ds_addr;
+	return (0);
+}
+
+static void
+queue_put(struct queue *q)
+{
+
+	dmabuf_put(&q->q_cq);
+	dmabuf_put(&q->q_sqbuf);
+	if (q->q_sqmem.vpm_size != 0)
+		(void)vm_pool_free(&nvme_cmb, q->q_sqmem.vpm_start,
+		    DEPTH * SQE_SIZE);
+	memset(q, 0, sizeof(*q));
+}
+
+static int
+queue_get(struct queue *q, bool io)
+{
+	int error;
+
+	memset(q, 0, sizeof(*q));
+	q->q_phase = 1;
+	if ((error = dmabuf_get(&q->q_cq, DEPTH * CQE_SIZE, true)) == 0)
+		error = sq_get(q, io);
+	if (error != 0)
+		queue_put(q);
+	return (error);
+}
+
+static void
+data_put(void)
+{
+
+	if (data_map != NULL)
+		bus_dmamap_destroy(nvme_tag, data_map);
+	data_map = NULL;
+	while (data_nsegs > 0) {
+		data_nsegs--;
+		if (data_kva[data_nsegs] != NULL)
+			bus_dmamem_unmap(nvme_tag, data_kva[data_nsegs],
+			    data_segs[data_nsegs].ds_len);
+		bus_dmamem_free(nvme_tag, &data_segs[data_nsegs], 1);
+	}
+}
+
+/*
+ * data_get: the data buffer, in as few pieces as memory has.
+ */
+static int
+data_get(void)
+{
+	int error, i, nsegs;
+
+	memset(data_kva, 0, sizeof(data_kva));
+	error = bus_dmamem_alloc(nvme_tag, XFER, PAGE, 0, data_segs,
+	    XFER_PAGES, &nsegs, BUS_DMA_NOWAIT);
+	if (error == 0) {
+		data_nsegs = nsegs;
+		error = bus_dmamap_create(nvme_tag, XFER, XFER_PAGES, PAGE,
+		    PAGE, BUS_DMA_NOWAIT, &data_map);
+	}
+	for (i = 0; i < data_nsegs && error == 0; i++)
+		error = bus_dmamem_map(nvme_tag, &data_segs[i], 1,
+		    data_segs[i].ds_len, &data_kva[i], BUS_DMA_NOWAIT);
+	if (error == 0)
+		return (0);
+	printf(NVME_NAME ": no buffer of %u bytes: %s\n", XFER,
+	    errno_name(error));
+	data_put();
+	return (error);
+}
+
+/*
+ * Commands.
+ */
+
+/*
+ * command_wait: the completion of the command in progress.
+ * => 0; ETIMEDOUT; EIO: the controller failed, or refuses it, as *status says
+ *    (UINT32_MAX: it does not).
+ */
+static int
+command_wait(unsigned n, uint32_t *result, uint32_t *status)
+{
+	uint64_t end = nanotime() + (uint64_t)WAIT_COMMAND * 1000000;
+	struct queue *q = &queues[n];
+	volatile uint32_t *cqe;
+	uint32_t dw3;
+
+	*status = UINT32_MAX;
+	cqe = (volatile uint32_t *)q->q_cq.d_kva + q->q_head * CQE_DWORDS;
+	for (;;) {
+		bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0,
+		    DEPTH * CQE_SIZE, BUS_DMASYNC_POSTREAD);
+		dw3 = cqe[3];
+		if (CQE_PHASE(dw3) == q->q_phase)
+			break;
+		if ((read32(NVME_CSTS) & CSTS_CFS) != 0)
+			return (EIO);
+		if (nanotime() > end)
+			return (ETIMEDOUT);
+		delay(10);
+	}
+	*result = cqe[0];
+	if (++q->q_head == DEPTH) {
+		q->q_head = 0;
+		q->q_phase ^= 1;
+	}
+	write32(doorbell(n, true), q->q_head);
+	if (CQE_CID(dw3) != q->q_cid)
+		return (EIO);
+	*status = CQE_STATUS(dw3);
+	return (*status == 0 ? 0 : EIO);
+}
+
+/*
+ * command: have a command done; its identifier is filled in.
+ * => 0, or an error after one line on the console.
+ */
+static int
+command(unsigned n, uint32_t sqe[static SQE_DWORDS], uint32_t *resultp)
+{
+	struct queue *q = &queues[n];
+	volatile uint32_t *slot = q->q_sq + q->q_tail * SQE_DWORDS;
+	uint32_t result = 0, status;
+	unsigned i;
+	int error;
+
+	q->q_cid++;
+	sqe[0] |= (uint32_t)q->q_cid << 16;
+	for (i = 0; i < SQE_DWORDS; i++)
+		slot[i] = sqe[i];
+	q->q_tail = (q->q_tail + 1) % DEPTH;
+	if (q->q_sqmem.vpm_size == 0)
+		bus_dmamap_sync(nvme_tag, q->q_sqbuf.d_map, 0,
+		    DEPTH * SQE_SIZE, BUS_DMASYNC_PREWRITE);
+	bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0, DEPTH * CQE_SIZE,
+	    BUS_DMASYNC_PREREAD);
+	write32(doorbell(n, false), q->q_tail);
+	error = command_wait(n, &result, &status);
+	if (error != 0 && status != UINT32_MAX)
+		printf(NVME_NAME ": command 0x%02x on queue %u: status 0x%x\n",
+		    sqe[0] & 0xff, n, status);
+	else if (error != 0)
+		printf(NVME_NAME ": command 0x%02x on queue %u: %s\n",
+		    sqe[0] & 0xff, n, errno_name(error));
+	if (resultp != NULL)
+		*resultp = result;
+	return (error);
+}
+
+static void
+sqe_pointer(uint32_t *sqe, unsigned i, bus_addr_t addr)
+{
+
+	sqe[i] = (uint32_t)addr;
+	sqe[i + 1] = (uint32_t)(addr >> 32);
+}
+
+static int
+identify(unsigned what, unsigned ns)
+{
+	uint32_t sqe[SQE_DWORDS] = { ADMIN_IDENTIFY, ns };
+
+	sqe_pointer(sqe, 6, info.d_map->dm_segs[0].ds_addr);
+	sqe[10] = what;
+	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_PREREAD);
+	if (command(0, sqe, NULL) != 0)
+		return (EIO);
+	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_POSTREAD);
+	return (0);
+}
+
+/*
+ * io_create: a pair of queues for reading and writing: [NVME] 5.3, 5.4.
+ */
+static int
+io_create(unsigned n)
+{
+	uint32_t cq[SQE_DWORDS] = { ADMIN_CREATE_CQ };
+	uint32_t sq[SQE_DWORDS] = { ADMIN_CREATE_SQ };
+	int error;
+
+	if ((error = queue_get(&queues[n], true)) != 0)
+		return (error);
+	sqe_pointer(cq, 6, queues[n].q_cq.d_map->dm_segs[0].ds_addr);
+	cq[10] = (DEPTH - 1) << 16 | n;
+	cq[11] = QUEUE_CONTIGUOUS;
+	sqe_pointer(sq, 6, queues[n].q_sqaddr);
+	sq[10] = (DEPTH - 1) << 16 | n;
+	sq[11] = n << 16 | QUEUE_CONTIGUOUS;
+	if ((error = command(0, cq, NULL)) == 0)
+		error = command(0, sq, NULL);
+	return (error);
+}
+
+/*
+ * set_prps: where the data of a command lies: [NVME] 4.3.  Each segment lies
+ * in a page, and all but the first start with one.
+ */
+static void
+set_prps(uint32_t *sqe, const struct bus_dmamap *map)
+{
+	uint64_t *list = prps.d_kva;
+	int i;
+
+	sqe_pointer(sqe, 6, map->dm_segs[0].ds_addr);
+	if (map->dm_nsegs == 2)
+		sqe_pointer(sqe, 8, map->dm_segs[1].ds_addr);
+	if (map->dm_nsegs <= 2)
+		return;
+	for (i = 1; i < map->dm_nsegs; i++)
+		list[i - 1] = map->dm_segs[i].ds_addr;
+	bus_dmamap_sync(nvme_tag, prps.d_map, 0, PAGE, BUS_DMASYNC_PREWRITE);
+	sqe_pointer(sqe, 8, prps.d_map->dm_segs[0].ds_addr);
+}
+
+/*
+ * transfer: between bytes [at, at + size) of the namespace and what a map is
+ * loaded with; the map is unloaded.
+ */
+static int
+transfer(unsigned n, bus_dmamap_t map, uint64_t at, unsigned size, bool write)
+{
+	uint32_t sqe[SQE_DWORDS] = { write ? NVM_WRITE : NVM_READ, 1 };
+	int error;
+
+	set_prps(sqe, map);
+	sqe_pointer(sqe, 10, at >> ns_shift);
+	sqe[12] = (size >> ns_shift) - 1;
+	bus_dmamap_sync(nvme_tag, map, 0, size,
+	    write ? BUS_DMASYNC_PREWRITE : BUS_DMASYNC_PREREAD);
+	error = command(n, sqe, NULL);
+	bus_dmamap_sync(nvme_tag, map, 0, size,
+	    write ? BUS_DMASYNC_POSTWRITE : BUS_DMASYNC_POSTREAD);
+	bus_dmamap_unload(nvme_tag, map);
+	return (error);
+}
+
+static int
+data_transfer(unsigned n, uint64_t at, unsigned size, bool write)
+{
+	int error;
+
+	error = bus_dmamap_load_raw(nvme_tag, data_map, data_segs, data_nsegs,
+	    size, BUS_DMA_NOWAIT);
+	if (error != 0) {
+		printf(NVME_NAME ": no map of %u bytes: %s\n", size,
+		    errno_name(error));
+		return (error);
+	}
+	return (transfer(n, data_map, at, size, write));
+}
+
+/*
+ * The job.
+ */
+
+/* The piece of the data buffer that holds its byte at; *lenp: from there. */
+static uint8_t *
+data_at(unsigned at, unsigned *lenp)
+{
+	int i;
+
+	for (i = 0; at >= data_segs[i].ds_len; i++)
+		at -= (unsigned)data_segs[i].ds_len;
+	*lenp = (unsigned)data_segs[i].ds_len - at;
+	return ((uint8_t *)data_kva[i] + at);
+}
+
+static void
+data_sum(struct cksum *ck, unsigned size)
+{
+	unsigned at, len;
+	uint8_t *p;
+
+	for (at = 0; at < size; at += len) {
+		p = data_at(at, &len);
+		if (len > size - at)
+			len = size - at;
+		cksum_add(ck, p, len);
+	}
+}
+
+static unsigned
+piece(uint64_t left)
+{
+
+	return (left < xfer_max ? (unsigned)left : xfer_max);
+}
+
+/*
+ * read_all: => the disk invites to be written to.
+ */
+static int
+read_all(uint64_t size, bool *invites)
+{
+	unsigned len, n = 0, first;
+	struct cksum ck;
+	uint64_t at;
+	int error;
+
+	cksum_init(&ck);
+	for (at = 0; at < size; at += len, n++) {
+		len = piece(size - at);
+		error = data_transfer(1 + n % nvme_nioq, at, len, false);
+		if (error != 0)
+			return (error);
+		if (at == 0)
+			*invites = memcmp(data_at(0, &first), scratch,
+			    sizeof(scratch) - 1) == 0;
+		data_sum(&ck, len);
+	}
+	printf(NVME_NAME ": read %ju bytes in %u transfers through %d "
+	    "segments, cksum %u\n", (uintmax_t)size, n, data_nsegs,
+	    cksum_end(&ck));
+	return (0);
+}
+
+/*
+ * read_back: is on the disk at byte at what the data buffer holds?
+ */
+static int
+read_back(uint64_t at, unsigned size)
+{
+	uint8_t *to = (uint8_t *)odd.d_kva + ODD, *p;
+	unsigned done, i, last, len;
+	int error;
+
+	for (done = 0; done < size; done += len) {
+		len = size - done < ODD_XFER ? size - done : ODD_XFER;
+		if (len > xfer_max)
+			len = xfer_max;
+		error = bus_dmamap_load(nvme_tag, odd.d_map, to, len, NULL,
+		    BUS_DMA_NOWAIT);
+		if (error == 0)
+			error = transfer(1, odd.d_map, at + done, len, false);
+		if (error != 0)
+			return (error);
+		for (i = 0; i < len; i++) {
+			p = data_at(done + i, &last);
+			if (to[i] == *p)
+				continue;
+			printf(NVME_NAME ": byte %ju is not as written\n",
+			    (uintmax_t)(at + done + i));
+			return (EIO);
+		}
+	}
+	return (0);
+}
+
+/*
+ * copy: the first half of the disk becomes the second.
+ */
+static int
+copy(uint64_t size)
+{
+	uint64_t at, half = (size >> ns_shift) / 2 << ns_shift;
+	unsigned len, n = 0;
+	int error;
+
+	for (at = 0; at < half; at += len, n++) {
+		len = piece(half - at);
+		if ((error = data_transfer(1, at, len, false)) != 0 ||
+		    (error = data_transfer(nvme_nioq, half + at, len, true)) != 0 ||
+		    (error = read_back(half + at, len)) != 0)
+			return (error);
+	}
+	printf(NVME_NAME ": wrote %ju bytes at %ju in %u transfers, ok\n",
+	    (uintmax_t)half, (uintmax_t)half, n);
+	return (0);
+}
+
+/*
+ * stop: the controller touches no memory from here on, [NVME] 7.6.2; or not
+ * any more than a device that may not be master of the bus.
+ */
+static int
+stop(void)
+{
+	uint64_t end = nanotime() + (uint64_t)nvme_timeout * 1000000;
+
+	write32(NVME_CC, 0);
+	while ((read32(NVME_CSTS) & CSTS_RDY) != 0) {
+		if (nanotime() > end) {
+			pci_disable(&nvme_func, PCI_COMMAND_MASTER);
+			return (ETIMEDOUT);
+		}
+		delay(100);
+	}
+	return (0);
+}
+
+static void
+release(void)
+{
+	unsigned i;
+
+	(void)stop();
+	pci_disable(&nvme_func, PCI_COMMAND_MASTER);
+	for (i = 0; i < NQUEUE; i++)
+		queue_put(&queues[i]);
+	dmabuf_put(&prps);
+	dmabuf_put(&odd);
+	dmabuf_put(&info);
+	data_put();
+}
+
+/*
+ * job_prepare: queues and buffers, which stay for the next time.
+ */
+static int
+job_prepare(void)
+{
+	uint32_t sqe[SQE_DWORDS] = { ADMIN_SET_FEATURES };
+	uint32_t got;
+	unsigned i;
+	int error;
+
+	sqe[10] = FEATURE_QUEUES;
+	sqe[11] = (NIOQ - 1) << 16 | (NIOQ - 1);
+	if ((error = command(0, sqe, &got)) != 0)
+		return (error);
+	nvme_nioq = (got & 0xffff) < NIOQ - 1 || got >> 16 < NIOQ - 1 ? 1 :
+	    NIOQ;
+	for (i = 1; i <= nvme_nioq; i++) {
+		if ((error = io_create(i)) != 0)
+			return (error);
+		printf(NVME_NAME ": submission queue %u in %s at 0x%jx\n", i,
+		    queues[i].q_sqmem.vpm_size != 0 ?
+		    "the controller's memory" : "main memory",
+		    (uintmax_t)queues[i].q_sqaddr);
+	}
+	if ((error = dmabuf_get(&prps, PAGE, true)) != 0 ||
+	    (error = dmabuf_get(&odd, ODD_XFER + PAGE, false)) != 0)
+		return (error);
+	return (data_get());
+}
+
+static int
+nvme_job(void)
+{
+	uint64_t size = ns_blocks << ns_shift;
+	bool invites = false;
+	int error = 0;
+
+	if (ns_blocks == 0) {
+		printf(NVME_NAME ": no namespace\n");
+		return (ENODEV);
+	}
+	if (queues[0].q_sq == NULL)
+		return (EIO);		/* it failed before */
+	if (size > READ_MAX)
+		size = READ_MAX;
+	if (data_nsegs == 0)
+		error = job_prepare();
+	if (error == 0)
+		error = read_all(size, &invites);
+	if (error == 0 && invites)
+		error = copy(size);
+	if (error != 0)
+		release();
+	return (error);
+}
+
+/*
+ * Attaching.
+ */
+
+static bool
+is_nvme(const struct pci_func *f, void *arg)
+{
+	uint8_t behind;
+
+	(void)arg;
+	if (pci_read(f, PCI_CLASS) >> 8 == NVME_PCI_CLASS) {
+		nvme_func = *f;
+		return (true);
+	}
+	return (pci_bus_behind(f, &behind) &&
+	    pci_bus_walk(behind, is_nvme, NULL));
+}
+
+/*
+ * map_registers: => 0, or an error after one line.
+ */
+static int
+map_registers(void)
+{
+	struct pci_bar bar;
+	int error;
+
+	error = pci_bar_read(&nvme_func, 0, &bar);
+	if (error != 0 || bar.pb_io || bar.pb_size < REGS_SIZE) {
+		printf(NVME_NAME ": base address register 0 is of no use\n");
+		return (ENODEV);
+	}
+	nvme_regs = pmap_mapdev(bar.pb_base, REGS_SIZE);
+	if (nvme_regs == NULL) {
+		printf(NVME_NAME ": registers at 0x%jx cannot be mapped\n",
+		    (uintmax_t)bar.pb_base);
+		return (ENOMEM);
+	}
+	pci_enable(&nvme_func, PCI_COMMAND_MEM);
+	return (0);
+}
+
+/*
+ * check_capabilities: what this driver needs.
+ */
+static int
+check_capabilities(uint64_t cap)
+{
+
+	nvme_stride = 4U << CAP_DSTRD(cap);
+	nvme_timeout = (CAP_TO(cap) + 1) * 500;
+	if ((cap & CAP_CSS_NVM) != 0 && CAP_MPSMIN(cap) == 0 &&
+	    CAP_MQES(cap) >= DEPTH - 1 &&
+	    doorbell(NIOQ, true) + 4 <= REGS_SIZE)
+		return (0);
+	printf(NVME_NAME ": capabilities 0x%jx are not supported\n",
+	    (uintmax_t)cap);
+	return (ENODEV);
+}
+
+/*
+ * cmb_where: the controller's memory, [NVME] 4.7.  => bytes; 0: none, or not
+ * for submission queues.
+ */
+static uint64_t
+cmb_where(uint64_t cap, uint64_t *addrp)
+{
+	uint64_t offset, size;
+	struct pci_bar bar;
+	uint32_t loc, sz;
+
+	if ((cap & CAP_CMBS) != 0)
+		write64(NVME_CMBMSC, CMBMSC_CRE);
+	sz = read32(NVME_CMBSZ);
+	loc = read32(NVME_CMBLOC);
+	if ((sz & CMBSZ_SQS) == 0)
+		return (0);
+	offset = CMBLOC_OFST(loc) * CMBSZ_UNIT(sz);
+	size = CMBSZ_SZ(sz) * CMBSZ_UNIT(sz);
+	if (pci_bar_read(&nvme_func, CMBLOC_BIR(loc), &bar) != 0 ||
+	    bar.pb_io || offset >= bar.pb_size) {
+		printf(NVME_NAME ": base address register %u is of no use\n",
+		    CMBLOC_BIR(loc));
+		return (0);
+	}
+	*addrp = bar.pb_base + offset;
+	/* [NVME] 3.1.12: the window may be larger than what is behind. */
+	if (size > bar.pb_size - offset)
+		size = bar.pb_size - offset;
+	if ((cap & CAP_CMBS) == 0)
+		return (size);
+	write64(NVME_CMBMSC, *addrp | CMBMSC_CMSE | CMBMSC_CRE);
+	return ((read32(NVME_CMBSTS) & CMBSTS_CBAI) != 0 ? 0 : size);
+}
+
+/*
+ * cmb_attach: the pool of that memory.  Without one, things go on in main
+ * memory.
+ */
+static void
+cmb_attach(uint64_t cap)
+{
+	uint64_t addr = 0, size = cmb_where(cap, &addr);
+	void *kva = NULL;
+	int error;
+
+	if (size == 0)
+		return;
+	if (size > CMB_MAP)
+		size = CMB_MAP;
+	kva = pmap_mapdev(addr, size);
+	error = kva == NULL ? ENOMEM : vm_pool_create(&nvme_cmb,
+	    NVME_NAME " cmb", SQE_SIZE);
+	if (error == 0) {
+		error = vm_pool_add(&nvme_cmb, addr, kva, size, NULL);
+		if (error != 0)
+			(void)vm_pool_destroy(&nvme_cmb);
+	}
+	nvme_has_cmb = error == 0;
+	if (error != 0)
+		printf(NVME_NAME ": memory at 0x%jx is not used: %s\n",
+		    (uintmax_t)addr, errno_name(error));
+}
+
+/*
+ * start: [NVME] 7.6.1.
+ */
+static int
+start(void)
+{
+	uint64_t end = nanotime() + (uint64_t)nvme_timeout * 1000000;
+	int error;
+
+	if ((error = queue_get(&queues[0], false)) != 0)
+		return (error);
+	pci_enable(&nvme_func, PCI_COMMAND_MASTER);
+	write32(NVME_AQA, (DEPTH - 1) << 16 | (DEPTH - 1));
+	write64(NVME_ASQ, queues[0].q_sqaddr);
+	write64(NVME_ACQ, queues[0].q_cq.d_map->dm_segs[0].ds_addr);
+	write32(NVME_CC, CC_IOCQES | CC_IOSQES | CC_EN);
+	while ((read32(NVME_CSTS) & (CSTS_RDY | CSTS_CFS)) != CSTS_RDY) {
+		if ((read32(NVME_CSTS) & CSTS_CFS) != 0 || nanotime() > end) {
+			printf(NVME_NAME ": does not start: status 0x%x\n",
+			    read32(NVME_CSTS));
+			return (EIO);
+		}
+		delay(100);
+	}
+	return (0);
+}
+
+static uint32_t
+info32(unsigned offset)
+{
+	uint32_t v;
+
+	memcpy(&v, (uint8_t *)info.d_kva + offset, sizeof(v));
+	return (v);
+}
+
+/*
+ * examine_namespace: sets ns_*; no blocks if there is no namespace 1, or none
+ * that this driver can read.
+ */
+static int
+examine_namespace(void)
+{
+	uint32_t format;
+	int error;
+
+	if ((error = identify(IDENTIFY_NAMESPACE, 1)) != 0)
+		return (error);
+	ns_blocks = info32(IDNS_NSZE) |
+	    (uint64_t)info32(IDNS_NSZE + 4) << 32;
+	format = info32(IDNS_LBAF(info32(IDNS_FLBAS) & 0xf));
+	ns_shift = LBAF_LBADS(format);
+	if (ns_blocks == 0 || (ns_shift >= 9 && ns_shift <= 12 &&
+	    LBAF_MS(format) == 0 && ns_blocks <= UINT64_MAX >> ns_shift))
+		return (0);
+	printf(NVME_NAME ": format 0x%x of the namespace is not supported\n",
+	    format);
+	return (ENODEV);
+}
+
+/*
+ * examine: what it is; prints the line that describes it.
+ */
+static int
+examine(void)
+{
+	char model[IDCTRL_MN_LEN + 1];
+	uint32_t vs = read32(NVME_VS);
+	unsigned i, mdts;
+	int error;
+
+	if ((error = dmabuf_get(&info, PAGE, true)) != 0 ||
+	    (error = identify(IDENTIFY_CONTROLLER, 0)) != 0)
+		return (error);
+	memcpy(model, (uint8_t *)info.d_kva + IDCTRL_MN, IDCTRL_MN_LEN);
+	for (i = IDCTRL_MN_LEN; i > 0 && model[i - 1] == ' ';)
+		i--;
+	model[i] = '\0';
+	mdts = ((uint8_t *)info.d_kva)[IDCTRL_MDTS];
+	xfer_max = mdts != 0 && mdts < 5 ? PAGE << mdts : XFER;
+	if ((error = examine_namespace()) != 0)
+		return (error);
+	printf(NVME_NAME " at pci %u:%u.%u: version %u.%u, %s, %ju blocks of "
+	    "%u bytes\n", nvme_func.pf_bus, nvme_func.pf_dev,
+	    nvme_func.pf_func, vs >> 16, vs >> 8 & 0xff, model,
+	    (uintmax_t)ns_blocks, 1U << ns_shift);
+	return (0);
+}
+
+static int
+nvme_attach(void)
+{
+	uint64_t cap;
+	int error;
+
+	if (!pci_present())
+		return (ENXIO);
+	pci_configure();
+	if (!pci_bus_walk(0, is_nvme, NULL))
+		return (ENXIO);
+	if ((error = map_registers()) != 0)
+		return (error);
+	cap = read64(NVME_CAP);
+	if ((error = check_capabilities(cap)) != 0)
+		return (error);
+	error = bus_dmatag_create(NULL, NVME_NAME, 0, BUS_ADDR_MAX, &nvme_tag,
+	    BUS_DMA_NOWAIT);
+	if (error != 0 || (error = stop()) != 0) {
+		printf(NVME_NAME ": cannot be reset: %s\n", errno_name(error));
+		return (error);
+	}
+	cmb_attach(cap);
+	if ((error = start()) != 0 || (error = examine()) != 0)
+		release();
+	return (error);
+}
+
+const struct device_driver nvme_driver = {
+	.dd_name = "nvme",
+	.dd_attach = nvme_attach,
+	.dd_job = nvme_job,
+};
