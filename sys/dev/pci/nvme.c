@@ -14,8 +14,8 @@
  * Submission queues lie in the controller's own memory if it has some for
  * that: a pool of vm_pool(9), so the controller does not have to fetch
  * commands from the host's.  All else is memory of bus_dma(9): queues aligned
- * to a page and contiguous ([NVME] 5.3, 5.4), data in as many pieces as there
- * are, each entry of a command's list (PRP, [NVME] 4.3) within one page.
+ * to a page and contiguous ([NVME] 5.3, 5.4), data in single pages, for each
+ * of which a command's list (PRP, [NVME] 4.3) has an entry.
  *
  * Queues are polled, one command at a time.  Every wait has an end, and after
  * any failure the controller is stopped before memory is given back.
@@ -42,7 +42,7 @@
 #define	REGS_SIZE	(NVME_DOORBELL + 4096)
 #define	CMB_MAP		(64U << 10)	/* that much of it is used */
 
-#define	XFER		(128U << 10)	/* most bytes of a transfer */
+#define	XFER		(512U << 10)	/* most bytes of a transfer */
 #define	XFER_PAGES	(XFER / PAGE)
 #define	READ_MAX	(16U << 20)	/* that much of a disk is read */
 
@@ -89,7 +89,7 @@ static struct queue queues[NQUEUE];
 static unsigned nvme_nioq;
 static struct dmabuf prps, odd, info;	/* list; two buffers */
 
-/* The data buffer, in pieces. */
+/* The data buffer: single pages. */
 static bus_dma_segment_t data_segs[XFER_PAGES];
 static void *data_kva[XFER_PAGES];
 static int data_nsegs;
@@ -268,38 +268,64 @@ data_put(void)
 	data_map = NULL;
 	while (data_nsegs > 0) {
 		data_nsegs--;
-		if (data_kva[data_nsegs] != NULL)
-			bus_dmamem_unmap(nvme_tag, data_kva[data_nsegs],
-			    data_segs[data_nsegs].ds_len);
+		bus_dmamem_unmap(nvme_tag, data_kva[data_nsegs], PAGE);
 		bus_dmamem_free(nvme_tag, &data_segs[data_nsegs], 1);
 	}
 }
 
 /*
- * data_get: the data buffer, in as few pieces as memory has.
+ * page_get: another page of the data buffer.
+ */
+static int
+page_get(void)
+{
+	int error, nsegs;
+
+	if ((error = bus_dmamem_alloc(nvme_tag, PAGE, PAGE, 0,
+	    &data_segs[data_nsegs], 1, &nsegs, BUS_DMA_NOWAIT)) != 0)
+		return (error);
+	error = bus_dmamem_map(nvme_tag, &data_segs[data_nsegs], 1, PAGE,
+	    &data_kva[data_nsegs], BUS_DMA_NOWAIT);
+	if (error != 0)
+		bus_dmamem_free(nvme_tag, &data_segs[data_nsegs], 1);
+	else
+		data_nsegs++;
+	return (error);
+}
+
+/*
+ * data_get: the data buffer, page by page, wherever they are: the controller
+ * does not care.
  */
 static int
 data_get(void)
 {
-	int error, i, nsegs;
+	int error;
 
-	memset(data_kva, 0, sizeof(data_kva));
-	error = bus_dmamem_alloc(nvme_tag, XFER, PAGE, 0, data_segs,
-	    XFER_PAGES, &nsegs, BUS_DMA_NOWAIT);
-	if (error == 0) {
-		data_nsegs = nsegs;
-		error = bus_dmamap_create(nvme_tag, XFER, XFER_PAGES, PAGE,
-		    PAGE, BUS_DMA_NOWAIT, &data_map);
-	}
-	for (i = 0; i < data_nsegs && error == 0; i++)
-		error = bus_dmamem_map(nvme_tag, &data_segs[i], 1,
-		    data_segs[i].ds_len, &data_kva[i], BUS_DMA_NOWAIT);
+	error = bus_dmamap_create(nvme_tag, XFER, XFER_PAGES, PAGE, PAGE,
+	    BUS_DMA_NOWAIT, &data_map);
+	while (error == 0 && data_nsegs < (int)XFER_PAGES)
+		error = page_get();
 	if (error == 0)
 		return (0);
 	printf(NVME_NAME ": no buffer of %u bytes: %s\n", XFER,
 	    errno_name(error));
 	data_put();
 	return (error);
+}
+
+/* In how many pieces of contiguous memory it lies. */
+static unsigned
+data_pieces(void)
+{
+	unsigned n = 1;
+	int i;
+
+	for (i = 1; i < data_nsegs; i++) {
+		if (data_segs[i].ds_addr != data_segs[i - 1].ds_addr + PAGE)
+			n++;
+	}
+	return (n);
 }
 
 /*
@@ -488,30 +514,22 @@ data_transfer(unsigned n, uint64_t at, unsigned size, bool write)
  * The job.
  */
 
-/* The piece of the data buffer that holds its byte at; *lenp: from there. */
+/* Byte at of the data buffer; its page follows. */
 static uint8_t *
-data_at(unsigned at, unsigned *lenp)
+data_at(unsigned at)
 {
-	int i;
 
-	for (i = 0; at >= data_segs[i].ds_len; i++)
-		at -= (unsigned)data_segs[i].ds_len;
-	*lenp = (unsigned)data_segs[i].ds_len - at;
-	return ((uint8_t *)data_kva[i] + at);
+	return ((uint8_t *)data_kva[at / PAGE] + at % PAGE);
 }
 
 static void
 data_sum(struct cksum *ck, unsigned size)
 {
-	unsigned at, len;
-	uint8_t *p;
+	unsigned at;
 
-	for (at = 0; at < size; at += len) {
-		p = data_at(at, &len);
-		if (len > size - at)
-			len = size - at;
-		cksum_add(ck, p, len);
-	}
+	for (at = 0; at < size; at += PAGE)
+		cksum_add(ck, data_at(at),
+		    size - at < PAGE ? size - at : PAGE);
 }
 
 static unsigned
@@ -527,7 +545,7 @@ piece(uint64_t left)
 static int
 read_all(uint64_t size, bool *invites)
 {
-	unsigned len, n = 0, first;
+	unsigned len, n = 0;
 	struct cksum ck;
 	uint64_t at;
 	int error;
@@ -539,12 +557,13 @@ read_all(uint64_t size, bool *invites)
 		if (error != 0)
 			return (error);
 		if (at == 0)
-			*invites = memcmp(data_at(0, &first), scratch,
+			*invites = memcmp(data_at(0), scratch,
 			    sizeof(scratch) - 1) == 0;
 		data_sum(&ck, len);
 	}
-	printf(NVME_NAME ": read %ju bytes in %u transfers through %d "
-	    "segments, cksum %u\n", (uintmax_t)size, n, data_nsegs,
+	printf(NVME_NAME ": read %ju bytes of %ju blocks of %u in %u transfers "
+	    "through %u pieces of memory, cksum %u\n", (uintmax_t)size,
+	    (uintmax_t)ns_blocks, 1U << ns_shift, n, data_pieces(),
 	    cksum_end(&ck));
 	return (0);
 }
@@ -555,8 +574,8 @@ read_all(uint64_t size, bool *invites)
 static int
 read_back(uint64_t at, unsigned size)
 {
-	uint8_t *to = (uint8_t *)odd.d_kva + ODD, *p;
-	unsigned done, i, last, len;
+	uint8_t *to = (uint8_t *)odd.d_kva + ODD;
+	unsigned done, i, len;
 	int error;
 
 	for (done = 0; done < size; done += len) {
@@ -570,8 +589,7 @@ read_back(uint64_t at, unsigned size)
 		if (error != 0)
 			return (error);
 		for (i = 0; i < len; i++) {
-			p = data_at(done + i, &last);
-			if (to[i] == *p)
+			if (to[i] == *data_at(done + i))
 				continue;
 			printf(NVME_NAME ": byte %ju is not as written\n",
 			    (uintmax_t)(at + done + i));
@@ -677,7 +695,7 @@ nvme_job(void)
 	int error = 0;
 
 	if (ns_blocks == 0) {
-		printf(NVME_NAME ": no namespace\n");
+		printf(NVME_NAME ": no namespace to read\n");
 		return (ENODEV);
 	}
 	if (queues[0].q_sq == NULL)
@@ -876,7 +894,8 @@ examine_namespace(void)
 		return (0);
 	printf(NVME_NAME ": format 0x%x of the namespace is not supported\n",
 	    format);
-	return (ENODEV);
+	ns_blocks = 0;
+	return (0);
 }
 
 /*
@@ -898,14 +917,11 @@ examine(void)
 		i--;
 	model[i] = '\0';
 	mdts = ((uint8_t *)info.d_kva)[IDCTRL_MDTS];
-	xfer_max = mdts != 0 && mdts < 5 ? PAGE << mdts : XFER;
-	if ((error = examine_namespace()) != 0)
-		return (error);
-	printf(NVME_NAME " at pci %u:%u.%u: version %u.%u, %s, %ju blocks of "
-	    "%u bytes\n", nvme_func.pf_bus, nvme_func.pf_dev,
-	    nvme_func.pf_func, vs >> 16, vs >> 8 & 0xff, model,
-	    (uintmax_t)ns_blocks, 1U << ns_shift);
-	return (0);
+	xfer_max = mdts != 0 && mdts < 7 ? PAGE << mdts : XFER;
+	printf(NVME_NAME " at pci %u:%u.%u: version %u.%u, %s\n",
+	    nvme_func.pf_bus, nvme_func.pf_dev, nvme_func.pf_func, vs >> 16,
+	    vs >> 8 & 0xff, model);
+	return (examine_namespace());
 }
 
 static int
