@@ -1132,7 +1132,7 @@ ATF_TC_BODY(threads, tc)
 {
 	struct vm_buddystat before, after;
 
-	stress_steps = test_long(tc) ? 1000000 : 20000;
+	stress_steps = test_long(tc) ? 2000000 : 100000;
 	world_init(&stress_world, "threads", STRESS_START, STRESS_FRAMES);
 	vm_buddy_stat(&stress_world.w_pool, &before);
 	threads_run(stress_thread);

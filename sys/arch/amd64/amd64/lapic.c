@@ -9,7 +9,8 @@
  * Manual, volume 3, chapter "Advanced Programmable Interrupt Controller"):
  * messages between CPUs, and a timer that ends an idle CPU's HLT.  Of the
  * lines from outside, only the non-maskable interrupt gets through, to the
- * boot CPU: it shows where a kernel is that hangs.
+ * boot CPU: it shows where a kernel is that hangs.  From one CPU to another
+ * it says that page tables have changed (tlb.c).
  */
 
 #include <sys/machdep.h>
@@ -38,6 +39,7 @@
 #define	SVR_ENABLE	0x00000100
 #define	LVT_NMI		0x00000400
 #define	LVT_MASKED	0x00010000
+#define	ICR_NMI		0x00004400
 #define	ICR_INIT	0x00004500	/* INIT, level asserted */
 #define	ICR_STARTUP	0x00004600
 #define	ICR_PENDING	0x00001000
@@ -155,6 +157,13 @@ lapic_send_startup(uint32_t apicid, uint8_t page)
 {
 
 	return (icr_send(apicid, ICR_STARTUP | page));
+}
+
+bool
+lapic_send_nmi(uint32_t apicid)
+{
+
+	return (icr_send(apicid, ICR_NMI));
 }
 
 void

@@ -30,6 +30,7 @@
 #include <machine/mp.h>
 #include <machine/pmap.h>
 #include <machine/specialreg.h>
+#include <machine/tlb.h>
 #include <machine/trap.h>
 
 #include <vm/vm_physseg.h>
@@ -56,6 +57,7 @@ static struct cpu_stack cpu_stacks[VM_MAXCPU]
 char *const cpu_boot_stack = cpu_stacks[0].s_stack + STACK_SIZE;
 char *mp_stack;
 static uint32_t mp_starting;
+static uint32_t mp_apicids[VM_MAXCPU];	/* of those that were started */
 static _Atomic uint32_t mp_online;	/* highest number that answered */
 
 static void
@@ -100,7 +102,22 @@ mp_cpu_start(void)
 	cpu_attach(mp_starting);
 	lapic_init();
 	atomic_store(&mp_online, cpu_number());
+	tlb_attach();
 	smp_cpu_main();
+}
+
+uint32_t
+mp_cpus(void)
+{
+
+	return ((2U << atomic_load(&mp_online)) - 1);
+}
+
+uint32_t
+mp_apicid(uint32_t cpu)
+{
+
+	return (mp_apicids[cpu]);
 }
 
 static bool
@@ -123,6 +140,7 @@ cpu_start(uint32_t cpu, uint32_t apicid)
 
 	mp_stack = cpu_stacks[cpu].s_stack + STACK_SIZE;
 	mp_starting = cpu;
+	mp_apicids[cpu] = apicid;
 	mfence();
 	if (!lapic_send_init(apicid))
 		return (false);
@@ -143,6 +161,7 @@ start_listed(const uint32_t *ids, unsigned nids, unsigned max)
 {
 	unsigned i, n = 1;
 
+	mp_apicids[0] = lapic_id();
 	for (i = 0; i < nids && n < max; i++) {
 		if (ids[i] == lapic_id())
 			continue;

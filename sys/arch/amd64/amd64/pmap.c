@@ -5,8 +5,8 @@
  */
 
 /*
- * Mappings: the kernel's own protection, the direct map above 4 GiB, and
- * device registers.
+ * Mappings that stay: the kernel's own protection, the direct map above 4 GiB,
+ * and device registers.  Those that come and go are in pmap_kenter.c.
  *
  * locore.S made tables that boot: the first 4 GiB, and the kernel by 2-MiB
  * pages that allow everything.  Here the kernel gets 4-KiB pages with text
@@ -24,6 +24,7 @@
  * undone: a driver maps its registers once.
  */
 
+#include <sys/kpmap.h>
 #include <sys/systm.h>
 
 #include <machine/cpufunc.h>
@@ -64,10 +65,15 @@ paddr_t
 pmap_vtophys(const void *va)
 {
 	uint64_t a = (uintptr_t)va;
+	paddr_t pa;
 
-	if (a >= PMAP_DEVICE || a < PMAP_DIRECT)
+	if (a >= PMAP_KERNBASE && a < PMAP_DEVICE)
+		return (a - PMAP_KERNBASE);
+	if (a >= PMAP_DIRECT && a < PMAP_DIRECT + PMAP_DIRECT_SIZE)
+		return (a - PMAP_DIRECT);
+	if (!pmap_kextract(a, &pa))
 		panic("pmap_vtophys: %p is not a kernel address", va);
-	return (a >= PMAP_KERNBASE ? a - PMAP_KERNBASE : a - PMAP_DIRECT);
+	return (pa);
 }
 
 static uint64_t *

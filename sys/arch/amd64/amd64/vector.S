@@ -8,8 +8,10 @@
  * Where the CPU goes on an exception or an interrupt.
  *
  * An exception builds a struct trapframe (machine/trap.h) and ends in
- * trap(), which does not return.  The only interrupts are those of the local
- * APIC: the timer, whose sole purpose is to end a HLT, and spurious ones.
+ * trap(), which does not return, but a non-maskable interrupt by which another
+ * CPU says that page tables have changed.  The only other interrupts are those
+ * of the local APIC: the timer, whose sole purpose is to end a HLT, and
+ * spurious ones.
  */
 
 	/* The addresses of the entries by vector number. */
@@ -37,7 +39,38 @@ vector_\vector:
 
 	EXCEPTION 0, 0
 	EXCEPTION 1, 0
-	EXCEPTION 2, 0
+	.text
+	.p2align 4
+vector_2:				/* non-maskable interrupt */
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	cld
+	call	tlb_nmi		/* these 9 and the CPU's 5 words align it */
+	testb	%al, %al
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	jz	1f
+	iretq
+1:	pushq	$0
+	pushq	$2
+	jmp	exception
+	.section .rodata
+	.quad	vector_2
+
 	EXCEPTION 3, 0
 	EXCEPTION 4, 0
 	EXCEPTION 5, 0

@@ -27,6 +27,12 @@ bool	lapic_send_init(uint32_t apicid);
 bool	lapic_send_startup(uint32_t apicid, uint8_t page);
 
 /*
+ * lapic_send_nmi: interrupt a CPU, whatever it does.
+ * => false: the message was not accepted.  With interrupts disabled.
+ */
+bool	lapic_send_nmi(uint32_t apicid);
+
+/*
  * lapic_timer_start: one timer interrupt, after usec microseconds.
  */
 void	lapic_timer_start(unsigned usec);

@@ -22,6 +22,13 @@ void	mp_guard_stacks(void);
  */
 void	mp_trampoline_range(paddr_t *start, psize_t *size);
 
+/*
+ * mp_cpus: the CPUs that run, as a mask of their numbers.
+ * mp_apicid: the identity of a CPU's local APIC.
+ */
+uint32_t mp_cpus(void);
+uint32_t mp_apicid(uint32_t cpu);
+
 /* mp_cpu_start: where locore.S enters C on a CPU that was started. */
 _Noreturn void mp_cpu_start(void);
 

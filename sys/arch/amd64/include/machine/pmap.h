@@ -8,6 +8,7 @@
  * Where things lie in the kernel's address space.
  *
  *	ffff800000000000  direct map: physical address 0 and up, cached
+ *	ffffc00000000000  mappings of single pages: <sys/kpmap.h>
  *	ffffffff80000000  the kernel's image: physical address 0 and up
  *	ffffffffc0000000  device mappings, uncached
  */
@@ -17,6 +18,8 @@
 
 #define	PMAP_DIRECT	0xffff800000000000
 #define	PMAP_DIRECT_SIZE 0x0000400000000000	/* at most: 64 TiB */
+#define	PMAP_KM		0xffffc00000000000
+#define	PMAP_KM_SIZE	0x0000008000000000	/* 512 GiB */
 #define	PMAP_KERNBASE	0xffffffff80000000
 #define	PMAP_DEVICE	0xffffffffc0000000
 
@@ -38,8 +41,9 @@ pmap_phystov(paddr_t pa)
 }
 
 /*
- * pmap_vtophys: the physical address of an object in the kernel's image or
- * in the direct map.  Not for device mappings.
+ * pmap_vtophys: the physical address of an object in the kernel's image, in
+ * the direct map, or in a page that pmap_kenter() mapped.  Not for device
+ * mappings.
  */
 paddr_t	pmap_vtophys(const void *va);
 
