@@ -1228,7 +1228,7 @@ ATF_TC_BODY(interrupted, tc)
 #define	TRAP_FLAG	0x100UL
 
 static unsigned trap_at, traps;	/* handle this one; so many came */
-static const struct vm_poolmem *outer;	/* what the interrupted one has */
+static void (*trap_handler)(void);
 
 static inline void
 trap_set(bool on)
@@ -1247,15 +1247,97 @@ static void
 on_trap(int sig, siginfo_t *si, void *context)
 {
 	ucontext_t *uc = context;
-	struct vm_poolextent pe;
-	paddr_t from = 0;
-	unsigned i;
 
 	(void)sig;
 	(void)si;
 	if (traps++ != trap_at)
 		return;
 	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
+	trap_handler();
+}
+
+/*
+ * step_prepare: at the trap of that number of those from here on, the handler
+ * runs, once.  step: that function, instruction by instruction.
+ */
+static void
+step_prepare(unsigned at, void (*handler)(void))
+{
+	struct sigaction sa = { .sa_sigaction = on_trap,
+	    .sa_flags = SA_SIGINFO };
+
+	ATF_REQUIRE_EQ(sigaction(SIGTRAP, &sa, NULL), 0);
+	trap_handler = handler;
+	trap_at = at;
+	traps = 0;
+}
+
+static void
+step(void (*f)(void))
+{
+
+	trap_set(traps <= trap_at);
+	f();
+	trap_set(false);
+}
+
+/* => false: the handler did not run any more. */
+static bool
+stepped(const atf_tc_t *tc, unsigned *at)
+{
+	bool ran = traps > trap_at;
+
+	sound(&pool);
+	ATF_CHECK_MSG(ran || *at > 50, "only %u instructions", *at);
+	*at += test_long(tc) ? 1 : (unsigned)rng_range(&nmi.k_rng, 1, 7);
+	return (ran);
+}
+
+/* What is done step by step, and with what. */
+static struct vm_poolreq step_req;
+static struct vm_poolmem step_mem;
+static psize_t step_size;
+static struct vm_poolextent step_extent;
+static int step_error;
+
+static void
+step_allocates(void)
+{
+
+	step_error = vm_pool_alloc(&pool, &step_req, &step_mem);
+}
+
+static void
+step_frees(void)
+{
+
+	step_error = vm_pool_free_quiet(&pool, step_mem.vpm_start, step_size);
+}
+
+static void
+step_walks(void)
+{
+
+	if (!vm_pool_walk(&pool, step_mem.vpm_start, &step_extent))
+		abort();
+}
+
+static void
+step_request(psize_t size)
+{
+	const struct vm_poolreq fresh = VM_POOLREQ_INITIALIZER(size);
+
+	step_req = fresh;
+}
+
+/* A handler that does anything at all. */
+static void
+nmi_any(void)
+{
+	struct vm_poolextent pe;
+	paddr_t from = 0;
+	unsigned i;
+
 	for (i = 0; i < 4; i++)
 		worker_step(&nmi);
 	/* Nobody's allocation may be seen that is not as long as it is. */
@@ -1263,37 +1345,9 @@ on_trap(int sig, siginfo_t *si, void *context)
 	    from = pe.vpe_start + pe.vpe_size) {
 		if (pe.vpe_state == VM_FRAME_HEAD && atomic_load(
 		    &owner[(pe.vpe_start - BASE) / 8]) == 0 &&
-		    pe.vpe_size != outer->vpm_size)
+		    pe.vpe_size != step_req.vpq_size)
 			wrong(&nmi, "a half-made allocation is seen");
 	}
-}
-
-/* => whether trap number at came. */
-static bool
-trapped_pair(struct vm_poolreq *q, unsigned at)
-{
-	struct vm_poolmem mem = { BASE, 0, NULL };
-	bool freed_right;
-	int error;
-
-	mem.vpm_size = q->vpq_size;
-	outer = &mem;
-	traps = 0;
-	trap_at = at;
-	trap_set(true);
-	error = vm_pool_alloc(&pool, q, &mem);
-	trap_set(false);
-	if (error != 0)
-		wrong(&nmi, "there was room");
-	mark(&nmi, &mem, 0, 1);
-	mark(&nmi, &mem, 1, 0);
-	trap_set(traps <= at);
-	freed_right = vm_pool_free_quiet(&pool, mem.vpm_start,
-	    at % 2 == 0 ? mem.vpm_size : 0) == 0;
-	trap_set(false);
-	if (!freed_right)
-		wrong(&nmi, "a right free is refused");
-	return (traps > at);
 }
 
 ATF_TC(each_instruction);
@@ -1305,34 +1359,197 @@ ATF_TC_HEAD(each_instruction, tc)
 }
 ATF_TC_BODY(each_instruction, tc)
 {
-	struct vm_poolreq q = VM_POOLREQ_INITIALIZER(8);
-	struct sigaction sa = { .sa_sigaction = on_trap,
-	    .sa_flags = SA_SIGINFO };
-	unsigned stride = test_long(tc) ? 1 : 25;
 	static const psize_t units[] = { 1, 20, 40, 100 };
 	unsigned at, i;
 
 	rng_init(&nmi.k_rng, tc, 7);
-	pool_make(8, NUNITS * 8);
-	most = 20 * 8;			/* that there is room in any case */
-	ATF_REQUIRE_EQ(sigaction(SIGTRAP, &sa, NULL), 0);
+	pool_make(8, 400 * 8);
+	most = 5 * 8;			/* that there is room in any case */
 	for (i = 0; i < NITEMS(units); i++) {
-		q.vpq_size = units[i] * 8;
-		for (at = 0; trapped_pair(&q, at);
-		    at += (unsigned)rng_range(&nmi.k_rng, 1, stride))
-			sound(&pool);
-		ATF_CHECK_MSG(at > 100, "only %u instructions", at);
+		step_request(units[i] * 8);
+		at = 0;
+		do {
+			step_prepare(at, nmi_any);
+			step(step_allocates);
+			ATF_REQUIRE_EQ(step_error, 0);
+			mark(&nmi, &step_mem, 0, 1);
+			mark(&nmi, &step_mem, 1, 0);
+			step_size = at % 2 == 0 ? step_mem.vpm_size : 0;
+			step(step_frees);
+			ATF_REQUIRE_EQ(step_error, 0);
+		} while (stepped(tc, &at));
 	}
 	worker_end(&nmi);
 	all_free();
 }
-#else
-ATF_TC_WITHOUT_HEAD(each_instruction);
-ATF_TC_BODY(each_instruction, tc)
+
+/*
+ * A handler that frees what is being freed, or looked at, and allocates it
+ * again with another size.
+ */
+#define	STEP_N		100		/* units, of the first */
+#define	STEP_AGAIN	70		/* and of the second */
+
+static bool step_reuse, step_freed, step_reused;
+
+static void
+nmi_frees(void)
+{
+	struct vm_poolreq q = VM_POOLREQ_INITIALIZER(STEP_AGAIN * 8);
+	struct vm_poolmem mem;
+
+	step_freed = vm_pool_free_quiet(&pool, step_mem.vpm_start, 0) == 0;
+	if (!step_freed || !step_reuse)
+		return;
+	q.vpq_policy = VM_POOL_FIXED;
+	q.vpq_offset = step_mem.vpm_start - BASE;
+	step_reused = vm_pool_alloc(&pool, &q, &mem) == 0;
+}
+
+static void
+step_begin(unsigned at)
 {
 
-	atf_tc_skip("wants a processor with a trap flag");
+	step_freed = step_reused = false;
+	step_request(STEP_N * 8);
+	step_req.vpq_policy = VM_POOL_FIXED;
+	step_req.vpq_offset = 10 * 8;
+	step_allocates();
+	ATF_REQUIRE_EQ(step_error, 0);
+	step_prepare(at, nmi_frees);
 }
+
+static void
+step_end(void)
+{
+
+	if (step_reused)
+		ATF_CHECK_EQ(vm_pool_free_quiet(&pool, step_mem.vpm_start,
+		    STEP_AGAIN * 8), 0);
+	all_free();
+}
+
+ATF_TC(each_free);
+ATF_TC_HEAD(each_free, tc)
+{
+	atf_tc_set_md_var(tc, "descr", "A handler that frees what is just "
+	    "freed");
+	atf_tc_set_md_var(tc, "timeout", "600");
+}
+ATF_TC_BODY(each_free, tc)
+{
+	unsigned at, i;
+
+	rng_init(&nmi.k_rng, tc, 8);
+	pool_make(8, 200 * 8);
+	for (i = 0; i < 3; i++) {
+		/* Of what has a new owner only the size tells. */
+		step_reuse = i == 2;
+		at = 0;
+		do {
+			step_begin(at);
+			step_size = i == 0 ? 0 : STEP_N * 8;
+			step(step_frees);
+			ATF_CHECK_EQ(step_error != 0, step_freed);
+			step_end();
+		} while (stepped(tc, &at));
+	}
+}
+
+ATF_TC(each_walk);
+ATF_TC_HEAD(each_walk, tc)
+{
+	atf_tc_set_md_var(tc, "descr", "A handler that frees what is just "
+	    "looked at");
+	atf_tc_set_md_var(tc, "timeout", "600");
+}
+ATF_TC_BODY(each_walk, tc)
+{
+	unsigned at, i;
+
+	rng_init(&nmi.k_rng, tc, 9);
+	pool_make(8, 200 * 8);
+	for (i = 0; i < 2; i++) {
+		step_reuse = i > 0;
+		at = 0;
+		do {
+			step_begin(at);
+			step(step_walks);
+			ATF_CHECK_EQ(step_extent.vpe_start,
+			    step_mem.vpm_start);
+			if (step_extent.vpe_state == VM_FRAME_HEAD)
+				ATF_CHECK_MSG(step_extent.vpe_size ==
+				    STEP_N * 8 || (step_reused &&
+				    step_extent.vpe_size == STEP_AGAIN * 8),
+				    "size %" PRIu64, step_extent.vpe_size);
+			if (!step_freed)
+				step_frees();
+			step_end();
+		} while (stepped(tc, &at));
+	}
+}
+
+/*
+ * A handler that frees one of two places and then takes the other: one of them
+ * is free at any time.
+ */
+static void
+nmi_swaps(void)
+{
+	struct vm_poolreq q = VM_POOLREQ_INITIALIZER(64 * 8);
+	struct vm_poolmem mem;
+
+	step_freed = vm_pool_free_quiet(&pool, BASE, 64 * 8) == 0;
+	q.vpq_policy = VM_POOL_FIXED;
+	q.vpq_offset = 64 * 8;
+	step_reused = vm_pool_alloc(&pool, &q, &mem) == 0;
+}
+
+ATF_TC(each_search);
+ATF_TC_HEAD(each_search, tc)
+{
+	atf_tc_set_md_var(tc, "descr", "A search never misses memory that "
+	    "moves");
+	atf_tc_set_md_var(tc, "timeout", "600");
+}
+ATF_TC_BODY(each_search, tc)
+{
+	unsigned at = 0;
+
+	rng_init(&nmi.k_rng, tc, 10);
+	pool_make(8, 128 * 8);
+	do {
+		ATF_REQUIRE_EQ(take_size(&pool, 64 * 8), BASE);
+		step_freed = step_reused = false;
+		step_request(64 * 8);
+		step_prepare(at, nmi_swaps);
+		step(step_allocates);
+		ATF_CHECK_EQ(step_error, 0);
+		ATF_CHECK_EQ(step_mem.vpm_start,
+		    step_reused ? BASE : BASE + 64 * 8);
+		ATF_CHECK_EQ(vm_pool_free_quiet(&pool, step_mem.vpm_start,
+		    64 * 8), 0);
+		ATF_CHECK_EQ(step_freed, traps > trap_at);
+		if (!step_freed)
+			ATF_CHECK_EQ(vm_pool_free_quiet(&pool, BASE, 0), 0);
+		if (step_reused)
+			ATF_CHECK_EQ(vm_pool_free_quiet(&pool, BASE + 64 * 8,
+			    0), 0);
+		all_free();
+	} while (stepped(tc, &at));
+}
+#else
+#define	WANTS_TRAP_FLAG(name)						\
+ATF_TC_WITHOUT_HEAD(name);						\
+ATF_TC_BODY(name, tc)							\
+{									\
+									\
+	atf_tc_skip("wants a processor with a trap flag");		\
+}
+WANTS_TRAP_FLAG(each_instruction)
+WANTS_TRAP_FLAG(each_free)
+WANTS_TRAP_FLAG(each_walk)
+WANTS_TRAP_FLAG(each_search)
 #endif
 
 ATF_TP_ADD_TCS(tp)
@@ -1355,6 +1572,9 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, racing_frees);
 	ATF_TP_ADD_TC(tp, interrupted);
 	ATF_TP_ADD_TC(tp, each_instruction);
+	ATF_TP_ADD_TC(tp, each_free);
+	ATF_TP_ADD_TC(tp, each_walk);
+	ATF_TP_ADD_TC(tp, each_search);
 
 	return (atf_no_error());
 }
