@@ -12,6 +12,7 @@ KERN_SRCS= \
 	sys/kern/init_main.c \
 	sys/kern/kern_ageing.c \
 	sys/kern/kern_delay.c \
+	sys/kern/kern_export.c \
 	sys/kern/kern_monitor.c \
 	sys/kern/kern_options.c \
 	sys/kern/kern_smp.c \

@@ -14,6 +14,7 @@
 
 #include <sys/ageing.h>
 #include <sys/device.h>
+#include <sys/kexport.h>
 #include <sys/kmem.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
@@ -22,6 +23,7 @@
 #include <sys/systm.h>
 
 #include <vm/vm_audit.h>
+#include <vm/vm_export.h>
 #include <vm/vm_physseg.h>
 
 /* Less than this is no memory to show anything with. */
@@ -34,6 +36,7 @@ checkpoint(const char *label)
 {
 
 	background_pause();
+	(void)vm_export_refresh();
 	if (!vm_audit_print(label))
 		failures++;
 }
@@ -81,6 +84,7 @@ memory_start(void)
 	print_map();
 	error = vm_physseg_init();
 	kmem_init();
+	kexport_init();
 	if (error != 0) {
 		printf("extant: cannot boot: no memory for the allocator's"
 		    " metadata (%s)\n", errno_name(error));

@@ -17,6 +17,7 @@
 #include <sys/systm.h>
 
 #include <vm/vm_audit.h>
+#include <vm/vm_export.h>
 #include <vm/vm_pglist.h>
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
@@ -422,6 +423,7 @@ monitor(int sofar)
 
 	status = sofar;
 	for (;;) {
+		(void)vm_export_refresh();
 		line_read(line);
 		command_run(line);
 	}

@@ -25,6 +25,8 @@
 static struct vm_export_seg export_segs[VM_PHYSSEG_MAX];
 static struct vm_export_span export_spans[VM_EXTMAP_SPANS];
 static struct vm_export_name export_lists[VM_NFREELIST];
+static struct vm_export_space export_spaces[VM_EXPORT_SPACES];
+static struct vm_export_source *sources;
 
 struct vm_export vm_export = {
 	.ve_magic = { 'E', 'X', 'T', 'A', 'N', 'T', 'v', 'm' },
@@ -114,4 +116,57 @@ vm_export_update(void)
 	array_set(&vm_export.ve_seg_counters, vm_segcounters,
 	    VM_CPUQS * VM_PHYSSEG_MAX, sizeof(struct vm_counterset));
 	vm_export.ve_seg_slots = VM_PHYSSEG_MAX;
+}
+
+void
+vm_export_source(struct vm_export_source *source)
+{
+	struct vm_export_source **sp;
+
+	for (sp = &sources; *sp != NULL; sp = &(*sp)->vx_next) {
+		if (*sp == source)
+			return;
+	}
+	source->vx_next = NULL;
+	*sp = source;
+}
+
+/*
+ * source_export: what one source has, behind the first n.
+ * => the number of spaces then.
+ */
+static unsigned
+source_export(const struct vm_export_source *source, unsigned n)
+{
+	struct vm_export_space space;
+	unsigned i;
+
+	for (i = 0; memset(&space, 0, sizeof(space)),
+	    source->vx_get(i, &space); i++) {
+		space.vxs_name[sizeof(space.vxs_name) - 1] = '\0';
+		if (n < VM_EXPORT_SPACES)
+			export_spaces[n++] = space;
+		else
+			vm_export.ve_spaces_left++;
+	}
+	return (n);
+}
+
+unsigned
+vm_export_refresh(void)
+{
+	const struct vm_export_source *source;
+	unsigned n = 0;
+
+	/* Nothing is there until all is. */
+	vm_export.ve_spaces.vea_count = 0;
+	atomic_signal_fence(memory_order_seq_cst);
+	vm_export.ve_spaces_left = 0;
+	for (source = sources; source != NULL; source = source->vx_next)
+		n = source_export(source, n);
+	vm_export.ve_refreshed++;
+	atomic_signal_fence(memory_order_seq_cst);
+	array_set(&vm_export.ve_spaces, export_spaces, n,
+	    sizeof(export_spaces[0]));
+	return (n);
 }

@@ -64,6 +64,33 @@ struct vm_export_name {
 	char		ven_name[16];	/* NUL-terminated */
 };
 
+/*
+ * What else hands out memory or numbers: pools, order pools, extent maps and
+ * the sizes of kmem(9), as of the last vm_export_refresh().  Of an extent map
+ * all is in numbers, of the others in bytes.
+ */
+enum vm_export_kind {
+	VM_EXPORT_POOL = 1,
+	VM_EXPORT_BUDDY,
+	VM_EXPORT_EXTENT,
+	VM_EXPORT_KMEM
+};
+
+struct vm_export_space {
+	char		vxs_name[32];	/* NUL-terminated */
+	uint32_t	vxs_kind;	/* enum vm_export_kind */
+	uint32_t	vxs_pad;
+	uint64_t	vxs_start;	/* the lowest address or number */
+	uint64_t	vxs_end;	/* the highest, inclusive */
+	uint64_t	vxs_size;	/* in all; 0: 2^64 */
+	uint64_t	vxs_used;
+	uint64_t	vxs_free;
+	uint64_t	vxs_largest;	/* in one piece */
+	uint64_t	vxs_pieces;	/* allocations */
+};
+
+#define	VM_EXPORT_SPACES	128	/* room in the kernel */
+
 struct vm_export {
 	char		ve_magic[8];
 	uint32_t	ve_byteorder;
@@ -79,7 +106,9 @@ struct vm_export {
 	struct vm_export_array ve_seg_counters;	/* a set a CPU and slot, those
 						   of one CPU together */
 	uint32_t	ve_seg_slots;
-	uint32_t	ve_pad;
+	uint32_t	ve_spaces_left;	/* for which there was no room */
+	struct vm_export_array ve_spaces;	/* vm_export_space */
+	uint64_t	ve_refreshed;	/* how often those were made */
 };
 
 extern struct vm_export vm_export;
@@ -89,5 +118,24 @@ extern struct vm_export vm_export;
  * changed.  => the map's lock held, or one CPU.
  */
 void	vm_export_update(void);
+
+/*
+ * Who hands out such things tells of them through a source; its storage is
+ * the caller's, for ever.
+ *
+ * vm_export_source: from here on that one is asked, too; a second time is no
+ * harm.
+ * vm_export_refresh: ask all sources, and describe what they say.
+ * => the number of spaces.  One at a time, and not from interrupt context:
+ *    sources take the locks of whom they describe.
+ */
+struct vm_export_source {
+	/* The i-th space, into what is all zeros.  => false: there is none. */
+	bool		(*vx_get)(unsigned i, struct vm_export_space *);
+	struct vm_export_source *vx_next;	/* ours */
+};
+
+void	vm_export_source(struct vm_export_source *);
+unsigned vm_export_refresh(void);
 
 #endif /* !_VM_VM_EXPORT_H_ */

@@ -12,6 +12,7 @@
  */
 
 #include <err.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 #include <vm/vm_export.h>
@@ -23,6 +24,7 @@
 #define	MAXOWNER	65536		/* tags have 16 bits */
 #define	MAXCOUNTER	1024
 #define	MAXCPU		4096
+#define	MAXSPACE	4096
 #define	MAXELEMENT	8192		/* bytes of an element */
 #define	READ_FRAMES	(1U << 24)	/* whose tags are read at once */
 #define	READ_PAGE	2048		/* frames whose tags fill a page */
@@ -47,8 +49,19 @@ read_bytes(const struct reader *r, const char *what, paddr_t pa, void *buf,
 }
 
 /*
- * The head.
+ * The head.  Members behind the first ones may not be there: then they are 0.
  */
+#define	HEAD_MIN	offsetof(struct vm_export, ve_spaces)
+
+static void
+read_head(struct reader *r, paddr_t where)
+{
+	struct vm_export *ve = &r->r_head;
+
+	read_bytes(r, "extent state", where, ve, HEAD_MIN);
+	if (ve->ve_size >= sizeof(*ve))
+		read_bytes(r, "extent state", where, ve, sizeof(*ve));
+}
 
 static void
 check_head(const struct reader *r, paddr_t where)
@@ -72,9 +85,9 @@ check_head(const struct reader *r, paddr_t where)
 	if (ve->ve_version != VM_EXPORT_VERSION)
 		errx(1, "%s: extent state of unknown version %u", name,
 		    (unsigned)ve->ve_version);
-	if (ve->ve_size < sizeof(*ve))
+	if (ve->ve_size < HEAD_MIN)
 		errx(1, "%s: extent state of %u bytes, less than %zu", name,
-		    (unsigned)ve->ve_size, sizeof(*ve));
+		    (unsigned)ve->ve_size, HEAD_MIN);
 	if (ve->ve_page_shift != PAGE_SHIFT)
 		errx(1, "%s: pages of 2^%u bytes are not supported, only "
 		    "2^%u", name, (unsigned)ve->ve_page_shift, PAGE_SHIFT);
@@ -476,12 +489,52 @@ load_counters(const struct reader *r)
 	free(name);
 }
 
+/*
+ * Spaces.  Nothing is done with their numbers but to print them.
+ */
+static void
+load_spaces(const struct reader *r)
+{
+	static const char *const kinds[] = {
+		[VM_EXPORT_POOL] = "pool", [VM_EXPORT_BUDDY] = "order",
+		[VM_EXPORT_EXTENT] = "extent", [VM_EXPORT_KMEM] = "kmem"
+	};
+	const struct vm_export_array *ea = &r->r_head.ve_spaces;
+	struct vm_export_space *vxs;
+	struct state_space *ss;
+	unsigned i, kind;
+
+	vxs = read_array(r, "spaces", ea, sizeof(*vxs), MAXSPACE);
+	if (vxs == NULL)
+		return;
+	ss = xcalloc(ea->vea_count, sizeof(*ss));
+	for (i = 0; i < ea->vea_count; i++) {
+		printable(ss[i].ss_name.sn_name, STATE_NAMELEN,
+		    vxs[i].vxs_name, sizeof(vxs[i].vxs_name));
+		kind = vxs[i].vxs_kind;
+		ss[i].ss_kind = kind < sizeof(kinds) / sizeof(kinds[0]) &&
+		    kinds[kind] != NULL ? kinds[kind] : "?";
+		ss[i].ss_numbers = kind == VM_EXPORT_EXTENT;
+		ss[i].ss_start = vxs[i].vxs_start;
+		ss[i].ss_end = vxs[i].vxs_end;
+		ss[i].ss_size = vxs[i].vxs_size;
+		ss[i].ss_used = vxs[i].vxs_used;
+		ss[i].ss_free = vxs[i].vxs_free;
+		ss[i].ss_largest = vxs[i].vxs_largest;
+		ss[i].ss_pieces = vxs[i].vxs_pieces;
+	}
+	free(vxs);
+	r->r_st->st_space = ss;
+	r->r_st->st_nspace = ea->vea_count;
+	r->r_st->st_spaces_left = r->r_head.ve_spaces_left;
+}
+
 void
 export_load(struct state *st, struct source *src, paddr_t where)
 {
 	struct reader r = { .r_src = src, .r_st = st };
 
-	read_bytes(&r, "extent state", where, &r.r_head, sizeof(r.r_head));
+	read_head(&r, where);
 	check_head(&r, where);
 	load_segments(&r);
 	check_segments(&r);
@@ -490,5 +543,6 @@ export_load(struct state *st, struct source *src, paddr_t where)
 	load_map(&r);
 	load_owner_names(&r);
 	load_counters(&r);
+	load_spaces(&r);
 	free(r.r_span);
 }

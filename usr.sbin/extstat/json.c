@@ -169,6 +169,46 @@ counters_json(const struct state *st)
 	dump(object);
 }
 
+/*
+ * A number of 64 bits; JSON's has a sign here, so that the largest become
+ * strings.
+ */
+static json_t *
+wide_json(uint64_t n)
+{
+	char text[24];
+
+	if (n <= INT64_MAX)
+		return (json_integer(INT(n)));
+	(void)snprintf(text, sizeof(text), "%" PRIu64, n);
+	return (json_string(text));
+}
+
+static void
+spaces_json(const struct state *st)
+{
+	const struct state_space *ss;
+	json_t *array = json_array();
+
+	for (ss = st->st_space; ss < st->st_space + st->st_nspace; ss++)
+		(void)json_array_append_new(array, json_pack("{s:s, s:s, s:o, "
+		    "s:o, s:o, s:o, s:o, s:o, s:o}",
+		    "name", ss->ss_name.sn_name, "kind", ss->ss_kind,
+		    "start", wide_json(ss->ss_start),
+		    "last", wide_json(ss->ss_end),
+		    "size", ss->ss_size == 0 && ss->ss_numbers ?
+		    json_string("18446744073709551616") :
+		    wide_json(ss->ss_size),
+		    "used", wide_json(ss->ss_used),
+		    "free", wide_json(ss->ss_free),
+		    "largest", wide_json(ss->ss_largest),
+		    "pieces", wide_json(ss->ss_pieces)));
+	member("spaces");
+	dump(array);
+	member("spaces_left");
+	dump(json_integer(INT(st->st_spaces_left)));
+}
+
 void
 json_state(struct state *st, bool extents)
 {
@@ -185,6 +225,7 @@ json_state(struct state *st, bool extents)
 	lists_json(&rp);
 	largest_json(st);
 	counters_json(st);
+	spaces_json(st);
 	member("headless");
 	dump(json_integer(INT(rp.rp_headless)));
 	member("audit");

@@ -150,6 +150,36 @@ print_counters(const struct state *st)
 		    st->st_counter[i].sc_value);
 }
 
+/*
+ * Those of kmem(9) in which nothing is allocated, and that keep no page, are
+ * left out: there are many, and nothing is to be seen.
+ */
+static void
+print_spaces(const struct state *st)
+{
+	const struct state_space *ss;
+	char z[4][NUMBER_LEN];
+
+	if (st->st_nspace == 0)
+		return;
+	(void)printf("\npools, extent maps and kernel memory\n"
+	    "%-20s %-6s %9s %9s %9s %9s %9s\n", "name", "kind", "size",
+	    "used", "free", "largest", "pieces");
+	for (ss = st->st_space; ss < st->st_space + st->st_nspace; ss++) {
+		if (ss->ss_size == 0 && !ss->ss_numbers && ss->ss_pieces == 0)
+			continue;
+		(void)printf("%-20s %-6s %9s %9s %9s %9s %9" PRIu64 "\n",
+		    ss->ss_name.sn_name, ss->ss_kind,
+		    ss->ss_size == 0 && ss->ss_numbers ? "16384P" :
+		    number_format(ss->ss_size, z[0]),
+		    number_format(ss->ss_used, z[1]),
+		    number_format(ss->ss_free, z[2]),
+		    number_format(ss->ss_largest, z[3]), ss->ss_pieces);
+	}
+	if (st->st_spaces_left != 0)
+		(void)printf("and %u more\n", st->st_spaces_left);
+}
+
 void
 print_state(struct state *st, bool extents)
 {
@@ -163,6 +193,7 @@ print_state(struct state *st, bool extents)
 	print_lists(&rp);
 	print_largest(st);
 	print_counters(st);
+	print_spaces(st);
 	(void)printf("\n");
 	if (rp.rp_headless != 0)
 		(void)printf("damaged: %" PRIu64 " allocations without a first "

@@ -27,6 +27,20 @@ struct state_counter {
 	uint64_t	sc_value;
 };
 
+/* A pool, an order pool, an extent map or a size of kmem(9). */
+struct state_space {
+	struct state_name ss_name;
+	const char	*ss_kind;
+	bool		ss_numbers;	/* all is in numbers, not in bytes */
+	uint64_t	ss_start;
+	uint64_t	ss_end;		/* inclusive */
+	uint64_t	ss_size;	/* 0: 2^64, or nothing at all */
+	uint64_t	ss_used;
+	uint64_t	ss_free;
+	uint64_t	ss_largest;
+	uint64_t	ss_pieces;
+};
+
 struct state {
 	const char	*st_name;	/* what was read, for messages */
 	char		st_source[512];	/* the same for the reader */
@@ -37,6 +51,9 @@ struct state {
 	unsigned	st_nowner;
 	struct state_counter *st_counter;
 	unsigned	st_ncounter;
+	struct state_space *st_space;
+	unsigned	st_nspace;
+	unsigned	st_spaces_left;	/* that were not described */
 };
 
 /*

@@ -77,6 +77,18 @@ static const char full_output[] =
 "counters\n"
 "alloc                            1300\n"
 "free                               24\n"
+"\n"
+"pools, extent maps and kernel memory\n"
+"name                 kind        size      used      free   largest"
+"    pieces\n"
+"sram                 pool         16K        4K       12K       10K"
+"         3\n"
+"tables               order       256K        4K      252K      128K"
+"         1\n"
+"addresses            extent    16384P         0         0  16383.9P"
+"         0\n"
+"kmem 64              kmem          4K        64      3.9K        64"
+"         1\n"
 "\n";
 
 /* Write the guest and run extstat on it. */
@@ -134,7 +146,7 @@ number(json_t *object, const char *key)
 ATF_TC_WITHOUT_HEAD(json);
 ATF_TC_BODY(json, tc)
 {
-	json_t *root, *extents, *extent;
+	json_t *root, *extents, *extent, *space;
 	const struct result *r;
 	struct synth sy;
 	char audit[256];
@@ -155,6 +167,20 @@ ATF_TC_BODY(json, tc)
 	    76 * 4096);
 	ATF_CHECK_EQ(number(json_object_get(root, "counters"), "alloc"),
 	    1300);
+	ATF_CHECK_EQ(number(root, "spaces_left"), 0);
+	space = json_object_get(root, "spaces");
+	ATF_CHECK_EQ(json_array_size(space), SYNTH_NSPACE);
+	ATF_CHECK_EQ(number(json_array_get(space, 0), "largest"), 0x2800);
+	ATF_CHECK_EQ(number(json_array_get(space, 1), "last"), 0x13ffff);
+	space = json_array_get(space, 2);
+	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "name")),
+	    "addresses");
+	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "kind")),
+	    "extent");
+	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "last")),
+	    "18446744073709551615");
+	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "size")),
+	    "18446744073709551616");
 	extents = json_object_get(root, "extents");
 	ATF_CHECK_EQ(json_array_size(extents), 12);
 	extent = json_array_get(extents, 4);
@@ -378,7 +404,7 @@ FAULT(swapped, sy->sy_export->ve_byteorder = 0x04030201)
 FAULT(byteorder, sy->sy_export->ve_byteorder = 0x01020305)
 FAULT(newer, sy->sy_export->ve_version = VM_EXPORT_VERSION + 1)
 FAULT(version_0, sy->sy_export->ve_version = 0)
-FAULT(small, sy->sy_export->ve_size = sizeof(struct vm_export) - 1)
+FAULT(small, sy->sy_export->ve_size = offsetof(struct vm_export, ve_spaces) - 1)
 FAULT(pages, sy->sy_export->ve_page_shift = 14)
 FAULT(pages_huge, sy->sy_export->ve_page_shift = UINT32_MAX)
 
@@ -431,6 +457,13 @@ FAULT(counters_away, sy->sy_export->ve_counters.vea_paddr = 0x50000)
 FAULT(counters_small, sy->sy_export->ve_counters.vea_size = 8)
 FAULT(many_counters, sy->sy_export->ve_counters.vea_count = 100000)
 FAULT(many_counter_names, sy->sy_export->ve_counter_names.vea_count = 1025)
+
+FAULT(spaces_away, sy->sy_export->ve_spaces.vea_paddr = 0x50000)
+FAULT(spaces_wrap, sy->sy_export->ve_spaces.vea_paddr = UINT64_MAX - 90)
+FAULT(spaces_small, sy->sy_export->ve_spaces.vea_size = 95)
+FAULT(spaces_size_huge, sy->sy_export->ve_spaces.vea_size = UINT32_MAX)
+FAULT(many_spaces, sy->sy_export->ve_spaces.vea_count = 4097)
+FAULT(more_spaces, sy->sy_export->ve_spaces.vea_count = 4096)
 
 FAULT(kernel_machine, sy->sy_kehdr->e_machine = EM_386)
 FAULT(stripped, sy->sy_kshdr[1].sh_type = SHT_NOTE)
@@ -532,6 +565,13 @@ static const struct fault faults[] = {
 	F(many_counters, "counters: 100000 elements, more than 4096"),
 	F(many_counter_names, "counter names: 1025 elements, more than 1024"),
 
+	F(spaces_away, "spaces: 480 bytes at 0x50000 are not in memory"),
+	F(spaces_wrap, "spaces: 480 bytes at "),
+	F(spaces_small, "spaces: elements of 95 bytes, not 96 to"),
+	F(spaces_size_huge, "spaces: elements of 4294967295 bytes"),
+	F(many_spaces, "spaces: 4097 elements, more than 4096"),
+	F(more_spaces, "spaces: 393216 bytes at "),
+
 	F(kernel_machine, "of another machine (x86-64) than the kernel "
 	    "(i386)"),
 	F(stripped, "kernel.elf: no symbols (looked for vm_export)"),
@@ -578,6 +618,13 @@ FAULT(load_order, Elf64_Phdr p = sy->sy_phdr[1];
 FAULT(no_names, sy->sy_export->ve_owners.vea_count = 0)
 FAULT(no_tags, sy->sy_span[0].vep_owners = 0)
 FAULT(no_counters, sy->sy_export->ve_counters.vea_count = 0)
+FAULT(no_spaces, sy->sy_export->ve_spaces.vea_count = 0)
+FAULT(older, sy->sy_export->ve_size = offsetof(struct vm_export, ve_spaces))
+FAULT(kind, sy->sy_space[0].vxs_kind = 77)
+FAULT(kind_0, sy->sy_space[0].vxs_kind = 0)
+FAULT(space_name, memset(sy->sy_space[0].vxs_name, 27, 32))
+FAULT(space_numbers, memset(&sy->sy_space[0].vxs_start, 0xff, 56))
+FAULT(spaces_left, sy->sy_export->ve_spaces_left = UINT32_MAX)
 FAULT(free_outside, memset(sy->sy_words + 512, 0, 4096))
 FAULT(end_name, memset(sy->sy_owner[1].ven_name, 'x', 16))
 
@@ -588,6 +635,13 @@ static const struct fault odds[] = {
 	F(no_names, "0x000000109000        4K allocated ?\n"),
 	F(no_tags, "0x000000109000        4K allocated -\n"),
 	F(no_counters, "alloc                               0\n"),
+	F(no_spaces, "24\n\naudit"),
+	F(older, "24\n\naudit"),
+	F(kind, "sram                 ?            16K"),
+	F(kind_0, "sram                 ?            16K"),
+	F(space_name, "??????????????????????????????? pool "),
+	F(space_numbers, "18446744073709551615\n"),
+	F(spaces_left, "\nand 4294967295 more\n"),
 	F(free_outside, "total         480K      304K       12K      164K"),
 	F(end_name, "8K allocated xxxxxxxxxxxxxxxx\n"),
 };

@@ -82,6 +82,12 @@ agree_body()
 	atf_check cmp live.rest dead.rest
 	refused "core: File exists" -Q qmp -d core
 
+	# What else hands out memory and numbers is there by name.
+	sed -n '/^pools, extent maps/,/^$/p' live >spaces
+	cat spaces
+	grep -Eq '^kmem [0-9]+ +kmem +4K ' spaces || atf_fail "no kmem"
+	grep -Eq ' extent +[0-9.]+[KMGTP]? ' spaces || atf_fail "no extent map"
+
 	# It goes on, and changes; then they agree again.
 	guest_type age 2
 	guest_until '^audit aged: .*' && guest_type audit

@@ -164,6 +164,17 @@ make_description(struct synth *sy)
 	static const uint64_t values[SYNTH_NCPU * SYNTH_NCOUNTER] = {
 		1000, 20, 300, 4
 	};
+	static const struct vm_export_space spaces[SYNTH_NSPACE] = {
+		{ "sram", VM_EXPORT_POOL, 0, 0x20000, 0x23fff, 0x4000, 0x1000,
+		    0x3000, 0x2800, 3 },
+		{ "tables", VM_EXPORT_BUDDY, 0, 0x100000, 0x13ffff, 0x40000,
+		    0x1000, 0x3f000, 0x20000, 1 },
+		{ "addresses", VM_EXPORT_EXTENT, 0, 0, UINT64_MAX, 0, 0,
+		    0, UINT64_MAX, 0 },
+		{ "kmem 64", VM_EXPORT_KMEM, 0, 0, 0, 0x1000, 0x40, 0xfc0,
+		    0x40, 1 },
+		{ "kmem 96", VM_EXPORT_KMEM, 0, 0, 0, 0, 0, 0, 0, 0 }
+	};
 	struct vm_export *ve = synth_memory(sy, SYNTH_EXPORT);
 	uint64_t at = ARRAYS;
 
@@ -185,6 +196,8 @@ make_description(struct synth *sy)
 	    sizeof(counters[0]), counters, &sy->sy_countername);
 	make_array(sy, &ve->ve_counters, &at, SYNTH_NCPU,
 	    SYNTH_NCOUNTER * sizeof(uint64_t), values, &sy->sy_counter);
+	make_array(sy, &ve->ve_spaces, &at, SYNTH_NSPACE, sizeof(spaces[0]),
+	    spaces, &sy->sy_space);
 }
 
 /* Set a frame's two bits to a state. */

@@ -35,6 +35,7 @@
 #define	SYNTH_NSPAN	2
 #define	SYNTH_NCPU	2
 #define	SYNTH_NCOUNTER	2
+#define	SYNTH_NSPACE	5
 #define	SYNTH_EXPORT	0x110000ULL	/* where the description lies */
 
 struct synth {
@@ -53,6 +54,7 @@ struct synth {
 	struct vm_export_name *sy_owner;
 	struct vm_export_name *sy_countername;
 	uint64_t	*sy_counter;
+	struct vm_export_space *sy_space;
 	uint64_t	*sy_words;	/* of the first span */
 	uint16_t	*sy_tags;	/* likewise */
 
