@@ -29,6 +29,7 @@ static struct vm_memrange ranges[VM_BOOTSTRAP_RANGES];
 static unsigned nranges;
 static struct taken taken[VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED];
 static unsigned ntaken;
+static psize_t minalign = VM_PAGE_SIZE;
 static bool allocated;		/* vm_bootstrap_alloc() gave something */
 static bool ended;
 
@@ -188,6 +189,7 @@ vm_bootstrap_start(const struct vm_memrange *usable, unsigned n)
 
 	nranges = 0;
 	ntaken = 0;
+	minalign = VM_PAGE_SIZE;
 	allocated = false;
 	ended = false;
 	report_wrapping(usable, n);
@@ -363,6 +365,23 @@ place_in(paddr_t low, paddr_t high, psize_t size, psize_t align)
 	}
 }
 
+static bool
+power_of_two(psize_t n)
+{
+
+	return (n != 0 && (n & (n - 1)) == 0);
+}
+
+int
+vm_bootstrap_minalign(psize_t align)
+{
+
+	if (!power_of_two(align) || align > PADDR_END)
+		return (EINVAL);
+	minalign = align < VM_PAGE_SIZE ? VM_PAGE_SIZE : align;
+	return (0);
+}
+
 paddr_t
 vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
     const char *owner)
@@ -370,11 +389,10 @@ vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
 	paddr_t start = VM_PADDR_NONE, end;
 	unsigned i;
 
-	if (ended || size == 0 || size > PADDR_END || align == 0 ||
-	    (align & (align - 1)) != 0)
+	if (ended || size == 0 || size > PADDR_END || !power_of_two(align))
 		return (VM_PADDR_NONE);
-	if (align < VM_PAGE_SIZE)
-		align = VM_PAGE_SIZE;
+	if (align < minalign)
+		align = minalign;
 	size = page_up(size);
 	for (i = nranges; i-- > 0 && start == VM_PADDR_NONE;) {
 		end = range_end(&ranges[i]);

@@ -30,7 +30,8 @@ struct vm_memrange {
  * pages at the ends are left out; an entry that reaches 2^64 or wraps is
  * nonsense and left out with a line on the console; what lies at or above
  * 2^VM_PADDR_BITS is cut.
- * Forgets everything that the early allocator knew before.
+ * Forgets everything that the early allocator knew before, the alignment
+ * included.
  * => 0; EINVAL: no usable page; E2BIG: more than VM_BOOTSTRAP_RANGES remain
  *    (the smallest are dropped with a line on the console, and what remains
  *    is usable: the caller may go on).
@@ -55,9 +56,16 @@ void	vm_bootstrap_exclude(paddr_t start, psize_t size);
 int	vm_bootstrap_reserve(paddr_t start, psize_t size, const char *owner);
 
 /*
- * vm_bootstrap_alloc: size bytes in whole pages, aligned (power of two),
- * below high (exclusive), from the highest address that serves, so that low
- * memory stays free.
+ * vm_bootstrap_minalign: from here on align all that is allocated to that
+ * power of two at least; a page at first, and not less than a page.
+ * => 0; EINVAL: no power of two, or above 2^VM_PADDR_BITS.
+ */
+int	vm_bootstrap_minalign(psize_t align);
+
+/*
+ * vm_bootstrap_alloc: size bytes in whole pages, aligned (power of two, and
+ * vm_bootstrap_minalign()), below high (exclusive), from the highest address
+ * that serves, so that low memory stays free.
  * => the address, or VM_PADDR_NONE: no memory, the log is full, or the page
  *    allocator has taken over.  The memory is not cleared.
  */

@@ -16,7 +16,10 @@
 #include <string.h>
 
 #include <vm/vm_bootstrap.h>
+#include <vm/vm_extmap.h>
 #include <vm/vm_owner.h>
+#include <vm/vm_page.h>
+#include <vm/vm_sync.h>
 
 #include "vm_testlib.h"
 
@@ -558,6 +561,159 @@ ATF_TC_BODY(alloc, tc)
 	    VM_PADDR_NONE);
 }
 
+/* No allocation is aligned less than the minimum that was set. */
+ATF_TC_WITHOUT_HEAD(minalign);
+ATF_TC_BODY(minalign, tc)
+{
+
+	(void)tc;
+	start_one(MiB, 63 * MiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(0), EINVAL);
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(3 * PAGE), EINVAL);
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(UINT64_C(1) << 63), EINVAL);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "a"),
+	    64 * MiB - PAGE);
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(64 * KiB), 0);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "b"),
+	    64 * MiB - 64 * KiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, 1, VM_PADDR_MAX, "b"),
+	    64 * MiB - 128 * KiB);
+	/* What asks for more gets it. */
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, MiB, VM_PADDR_MAX, "c"),
+	    63 * MiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, MiB + 64 * KiB, "d"),
+	    MiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, MiB + 64 * KiB, "d"),
+	    VM_PADDR_NONE);
+	/* Never less than a page, whatever was set. */
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(1), 0);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(1, 1, VM_PADDR_MAX, "e"),
+	    64 * MiB - 2 * PAGE);
+	/* Forgotten by a new start. */
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(MiB), 0);
+	start_one(MiB, 63 * MiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "a"),
+	    64 * MiB - PAGE);
+}
+
+/*
+ * The hand-over.
+ */
+
+/* The frames of an entry are an allocation of its owner's, cut at lists. */
+static void
+entry_handed_over(const struct entry *e)
+{
+	vm_frame_t f = vm_atop(e->e_start), end = f + vm_atop(e->e_size), cut;
+	struct vm_extent ext;
+
+	for (; f < end; f = ext.e_end) {
+		cut = vm_freelist_limit(vm_freelist_of(f));
+		ATF_REQUIRE(vm_extmap_walk(&vm_map, f, VM_FRAME_END, &ext));
+		ATF_REQUIRE_EQ_MSG(ext.e_state, VM_FRAME_HEAD,
+		    "frame %#" PRIx64 " is free", f);
+		ATF_REQUIRE_EQ(ext.e_start, f);
+		ATF_REQUIRE_EQ(ext.e_end, end < cut ? end : cut);
+		ATF_REQUIRE_STREQ(vm_owner_name(vm_sync_owner(f)),
+		    e->e_owner);
+	}
+}
+
+/* All that the log has is allocated, and nothing else is. */
+static void
+handed_over(void)
+{
+	struct vm_audit va;
+	struct vm_memrange r;
+	struct entry e;
+	uint64_t frames = 0, n = 0;
+	unsigned i;
+
+	for (i = 0; vm_bootstrap_range(i, &r); i++)
+		frames += vm_atop(r.vmr_size);
+	for (i = 0; vm_bootstrap_taken(i, &r, &e.e_owner); i++) {
+		e.e_start = r.vmr_start;
+		e.e_size = r.vmr_size;
+		entry_handed_over(&e);
+		n += vm_atop(r.vmr_size);
+	}
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_frames, frames);
+	ATF_REQUIRE_EQ(va.va_allocated, n);
+	ATF_REQUIRE_EQ(va.va_free, frames - n);
+}
+
+ATF_TC_WITHOUT_HEAD(hand_over);
+ATF_TC_BODY(hand_over, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ 0, 640 * KiB }, { MiB, 127 * MiB }, { 4 * GiB, 64 * MiB },
+	};
+	paddr_t tables, acpi, log;
+
+	(void)tc;
+	usermode_physmem_release();
+	START(map, { 0, 640 * KiB }, { MiB, 127 * MiB },
+	    { 4 * GiB, 64 * MiB });
+	ATF_REQUIRE_EQ(vm_bootstrap_reserve(0, 1, "bios"), 0);
+	ATF_REQUIRE_EQ(vm_bootstrap_reserve(MiB, 3 * MiB + 1, "kernel"), 0);
+	ATF_REQUIRE_EQ(vm_bootstrap_minalign(64 * KiB), 0);
+	tables = vm_bootstrap_alloc(5 * PAGE, PAGE, 4 * GiB, "pmap");
+	acpi = vm_bootstrap_alloc(PAGE, 1, VM_PADDR_MAX, "acpi");
+	/* Over the border of two lists. */
+	ATF_REQUIRE_EQ(vm_bootstrap_reserve(15 * MiB, 2 * MiB, "boot"), 0);
+	log = vm_bootstrap_alloc(3 * PAGE, PAGE, 16 * MiB, "log");
+	ATF_REQUIRE_EQ(log, 15 * MiB - 64 * KiB);
+	ATF_REQUIRE_EQ(vm_physseg_init(), 0);
+	handed_over();
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "x"),
+	    VM_PADDR_NONE);
+
+	/* Who was given memory early gives it back late. */
+	ATF_REQUIRE_EQ(vm_pglist_free(tables, 5 * PAGE), 0);
+	ATF_REQUIRE_EQ(vm_page_free(acpi), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(log, 3 * PAGE), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(15 * MiB, MiB), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(16 * MiB, MiB), 0);
+	audit_ok(NULL);
+}
+
+/* The same with whatever map, reservations and allocations. */
+ATF_TC_WITHOUT_HEAD(hand_over_random);
+ATF_TC_BODY(hand_over_random, tc)
+{
+	static const char *const owners[] = { "a", "b", "c", "d" };
+	struct vm_memrange map[4];
+	unsigned i, n, round;
+	struct rng r;
+
+	usermode_console(NULL);
+	rng_init(&r, tc, 3);
+	for (round = 0; round < 100; round++) {
+		usermode_physmem_release();
+		for (n = 0; n < NITEMS(map); n++) {
+			map[n].vmr_start = rng_below(&r, 64) * MiB +
+			    rng_below(&r, 4) * 4 * GiB;
+			map[n].vmr_size = MiB + rng_below(&r, 8192) * KiB;
+		}
+		ATF_REQUIRE_EQ(vm_bootstrap_start(map, NITEMS(map)), 0);
+		ATF_REQUIRE_EQ(vm_bootstrap_minalign(PAGE << rng_below(&r, 6)),
+		    0);
+		for (i = 0; i < 20; i++) {
+			n = (unsigned)rng_below(&r, NITEMS(map));
+			if (rng_chance(&r, 3))
+				(void)vm_bootstrap_alloc(rng_size(&r, 64 *
+				    PAGE), PAGE, VM_PADDR_MAX, owners[n]);
+			else
+				(void)vm_bootstrap_reserve(map[n].vmr_start +
+				    rng_below(&r, map[n].vmr_size - 64 *
+				    PAGE), rng_size(&r, 32 * PAGE), owners[n]);
+		}
+		ATF_REQUIRE_EQ(vm_physseg_init(), 0);
+		handed_over();
+	}
+}
+
 /* Down to the last page, between what is reserved, against an array. */
 ATF_TC_WITHOUT_HEAD(alloc_random);
 ATF_TC_BODY(alloc_random, tc)
@@ -631,5 +787,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, reserve_full);
 	ATF_TP_ADD_TC(tp, alloc);
 	ATF_TP_ADD_TC(tp, alloc_random);
+	ATF_TP_ADD_TC(tp, minalign);
+	ATF_TP_ADD_TC(tp, hand_over);
+	ATF_TP_ADD_TC(tp, hand_over_random);
 	return (atf_no_error());
 }
