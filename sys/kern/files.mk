@@ -24,5 +24,6 @@ KERN_SRCS= \
 	sys/kern/subr_errno.c \
 	sys/kern/subr_extent.c \
 	sys/kern/subr_kmem.c \
+	sys/kern/subr_kmmap.c \
 	sys/kern/subr_prf.c \
 	sys/kern/subr_string.c

@@ -15,6 +15,7 @@
 #include <sys/ageing.h>
 #include <sys/device.h>
 #include <sys/kexport.h>
+#include <sys/km_map.h>
 #include <sys/kmem.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
@@ -84,6 +85,7 @@ memory_start(void)
 	print_map();
 	error = vm_physseg_init();
 	kmem_init();
+	(void)km_map_init();
 	kexport_init();
 	if (error != 0) {
 		printf("extant: cannot boot: no memory for the allocator's"

@@ -11,6 +11,8 @@
 
 #include <sys/ageing.h>
 #include <sys/claim.h>
+#include <sys/km_map.h>
+#include <sys/kmem.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
 #include <sys/options.h>
@@ -321,6 +323,88 @@ command_alloc(const char *args)
 		printf("alloc: %s\n", errno_name(error));
 }
 
+/*
+ * kmem: what is allocated, and whether large memory of scattered pages holds
+ * what is written.
+ */
+static bool
+scattered_try(size_t size)
+{
+	char *p = km_map_alloc(size, VM_PAGE_SIZE, VM_PG_ZERO);
+	bool good = true;
+	size_t at;
+
+	if (p == NULL) {
+		printf("kmem: no memory to try %zu bytes with\n", size);
+		return (true);
+	}
+	for (at = 0; at < size; at += VM_PAGE_SIZE) {
+		good = good && p[at] == 0;
+		p[at] = (char)(at >> PAGE_SHIFT);
+	}
+	for (at = 0; at < size; at += VM_PAGE_SIZE)
+		good = good && p[at] == (char)(at >> PAGE_SHIFT);
+	return (km_map_free(p, size) == 0 && good);
+}
+
+static void
+command_kmem(const char *args)
+{
+	const char *why = scattered_try(256 * VM_PAGE_SIZE) ? NULL :
+	    "what was written is not there";
+	struct km_map_info kmi;
+	struct kmem_info ki;
+	unsigned i;
+
+	(void)args;
+	for (i = 0; kmem_info(i, &ki); i++) {
+		if (ki.ki_pages != 0)
+			printf("kmem: size %5zu used %6ju bytes %8ju of %6ju"
+			    " pages %6ju\n", ki.ki_size,
+			    (uintmax_t)ki.ki_used, (uintmax_t)ki.ki_bytes,
+			    (uintmax_t)ki.ki_objects, (uintmax_t)ki.ki_pages);
+	}
+	km_map_info(&kmi);
+	printf("kmem: books %ju pages, km_map %ju ranges %ju pages\n",
+	    (uintmax_t)kmem_meta_pages(), (uintmax_t)kmi.kmi_ranges,
+	    (uintmax_t)kmi.kmi_pages);
+	if (why == NULL)
+		why = kmem_check();
+	if (why == NULL)
+		why = km_map_check();
+	printf("kmem: %s\n", why == NULL ? "ok" : why);
+	if (why != NULL)
+		status = 1;
+}
+
+/*
+ * guard: the end.
+ */
+static void
+command_guard(const char *args)
+{
+	const size_t size = 3 * VM_PAGE_SIZE;
+	volatile char *p;
+
+	p = km_map_alloc(size, VM_PAGE_SIZE, 0);
+	if (p == NULL) {
+		printf("guard: no memory to try it with\n");
+		return;
+	}
+	p[0] = p[size - 1] = 1;
+	printf("guard: a range of %zu bytes at %p\n", size,
+	    (void *)(uintptr_t)p);
+	if (strcmp(args, "before") == 0)
+		p[-1] = 1;
+	else if (strcmp(args, "freed") == 0 &&
+	    km_map_free((void *)(uintptr_t)p, size) == 0)
+		p[0] = 1;
+	else
+		p[size] = 1;
+	printf("guard: nobody noticed\n");
+	status = 1;
+}
+
 static void
 command_quit(const char *args)
 {
@@ -347,8 +431,11 @@ static const struct command commands[] = {
 	{ "explain", command_explain,
 	    "size=N[,align=N][,boundary=N][,low=N][,high=N]: would that fit?" },
 	{ "extents", command_extents, "list all memory" },
+	{ "guard", command_guard,
+	    "[before|freed]: touch a page that is not mapped" },
 	{ "help", command_help, "this list" },
 	{ "maps", command_maps, "list all extent maps" },
+	{ "kmem", command_kmem, "list and check kernel memory" },
 	{ "quit", command_quit, "[STATUS]: end the run" },
 };
 

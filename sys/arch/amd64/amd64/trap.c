@@ -13,6 +13,7 @@
  * has no stack to run on; the double fault has, from the task state.
  */
 
+#include <sys/km_map.h>
 #include <sys/systm.h>
 
 #include <machine/cpufunc.h>
@@ -92,12 +93,18 @@ _Noreturn void
 trap(const struct trapframe *tf)
 {
 	const char *name = exception_name[tf->tf_vector % TRAP_NEXCEPTION];
+	char where[80] = "";
 
+	/* What km_map(9) knows of the address. */
+	if (tf->tf_vector == VECTOR_PAGE)
+		(void)km_map_fault((const void *)rcr2(), where,
+		    sizeof(where));
 	panic("trap %ju (%s) on cpu %u: error 0x%jx rip 0x%jx rsp 0x%jx"
-	    " cr2 0x%jx", (uintmax_t)tf->tf_vector,
+	    " cr2 0x%jx%s%s", (uintmax_t)tf->tf_vector,
 	    name == NULL ? "reserved" : name, cpu_number(),
 	    (uintmax_t)tf->tf_error, (uintmax_t)tf->tf_rip,
-	    (uintmax_t)tf->tf_rsp, (uintmax_t)rcr2());
+	    (uintmax_t)tf->tf_rsp, (uintmax_t)rcr2(),
+	    where[0] == '\0' ? "" : ": ", where);
 }
 
 static void
