@@ -404,7 +404,8 @@ FAULT(swapped, sy->sy_export->ve_byteorder = 0x04030201)
 FAULT(byteorder, sy->sy_export->ve_byteorder = 0x01020305)
 FAULT(newer, sy->sy_export->ve_version = VM_EXPORT_VERSION + 1)
 FAULT(version_0, sy->sy_export->ve_version = 0)
-FAULT(small, sy->sy_export->ve_size = offsetof(struct vm_export, ve_spaces) - 1)
+FAULT(small, sy->sy_export->ve_size =
+    offsetof(struct vm_export, ve_spaces) - 1)
 FAULT(pages, sy->sy_export->ve_page_shift = 14)
 FAULT(pages_huge, sy->sy_export->ve_page_shift = UINT32_MAX)
 
