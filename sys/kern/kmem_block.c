@@ -28,6 +28,7 @@
 #include "kmem_block.h"
 
 #define	NSHARD		32
+#define	RETRY_NSEC	1000000
 #define	NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
 
 /* A page of descriptions. */
@@ -105,6 +106,25 @@ kmem_page_alloc(void **vap)
 		return (seg.vps_start);
 	(void)vm_page_free(seg.vps_start);
 	return (VM_PADDR_NONE);
+}
+
+/*
+ * The page that ends the wait may be of the low lists' reserve, which is not
+ * for us; so a little more time passes before anybody looks again.
+ */
+void
+kmem_page_wait(paddr_t high)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
+	_Atomic uint32_t never = 0;
+	struct vm_pgseg seg;
+	unsigned nsegs;
+
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_high = high;
+	if (vm_pglist_alloc(&req, &seg, &nsegs) == 0)
+		(void)vm_page_free(seg.vps_start);
+	(void)vm_md_wait(&never, 0, RETRY_NSEC);
 }
 
 /*

@@ -79,6 +79,11 @@ struct kmem_block *kmem_block_find(const struct kmem_shard *, const void *va);
 paddr_t	kmem_page_alloc(void **vap);
 
 /*
+ * kmem_page_wait: sleep until a page below that address may be free.
+ */
+void	kmem_page_wait(paddr_t high);
+
+/*
  * kmem_block_init: forget all.
  * kmem_block_pages: pages that descriptions take.
  * kmem_block_foreach: each block, with its shard locked, until the function

@@ -548,26 +548,6 @@ pages_free(struct kmem_block *kb, const void *caller)
  * The interface.
  */
 
-/*
- * wait_for_page: until one may be free; those of the low lists' reserve are
- * not for us, and so we look again before long in any case.
- */
-static void
-wait_for_page(void)
-{
-	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
-	_Atomic uint32_t never = 0;
-	struct vm_pgseg seg;
-	unsigned nsegs;
-
-	req.vpr_flags = VM_PG_WAIT;
-	req.vpr_high = vm_md_physend();
-	if (vm_pglist_alloc(&req, &seg, &nsegs) == 0) {
-		(void)vm_page_free(seg.vps_start);
-		(void)vm_md_wait(&never, 0, WAIT_NSEC / 10);
-	}
-}
-
 static const char *
 request_check(size_t size, size_t align, km_flag_t flags)
 {
@@ -609,7 +589,7 @@ alloc(size_t size, size_t align, km_flag_t flags, const void *caller)
 		if (flags == KM_NOSLEEP)
 			return (NULL);
 		reaped = false;
-		wait_for_page();
+		kmem_page_wait(vm_md_physend());
 	}
 }
 

@@ -36,7 +36,6 @@
 #define	FLAGS		(VM_PG_ZERO | VM_PG_FRESH | VM_PG_USERESERVE | \
 			VM_PG_WAIT)
 #define	GUARD		VM_PAGE_SIZE	/* before and behind */
-#define	WAIT_NSEC	1000000
 #define	BATCH		64		/* pages */
 #define	NFIXED		32		/* ranges without further memory */
 
@@ -254,24 +253,6 @@ pages_map(const struct km_range *kr, unsigned flags)
 }
 
 /*
- * wait_for_page: until one may be free.  Who waits holds none, so that others
- * who wait may get all that they need.
- */
-static void
-wait_for_page(void)
-{
-	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
-	_Atomic uint32_t never = 0;
-	struct vm_pgseg seg;
-	unsigned n;
-
-	req.vpr_flags = VM_PG_WAIT;
-	if (vm_pglist_alloc(&req, &seg, &n) == 0)
-		(void)vm_page_free(seg.vps_start);
-	(void)vm_md_wait(&never, 0, WAIT_NSEC);
-}
-
-/*
  * The interface.
  */
 
@@ -298,7 +279,8 @@ range_fill(struct km_range *kr, size_t align, unsigned flags)
 		addresses_free(kr);
 		if ((flags & VM_PG_WAIT) == 0)
 			return (false);
-		wait_for_page();
+		/* Who waits holds none: others may get all that they need. */
+		kmem_page_wait(VM_PADDR_MAX);
 	}
 }
 

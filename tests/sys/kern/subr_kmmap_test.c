@@ -763,7 +763,7 @@ ATF_TC_WITHOUT_HEAD(fault);
 ATF_TC_BODY(fault, tc)
 {
 	struct km_map_info kmi;
-	char text[100], *p;
+	char text[100] = "", *p;
 
 	(void)tc;
 	ATF_REQUIRE(!km_map_fault(text, text, sizeof(text)));
