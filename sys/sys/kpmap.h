@@ -36,8 +36,8 @@ void	pmap_krange(vaddr_t *startp, vaddr_t *endp);
  * => 0; EINVAL: not page-aligned, va not in the range, pa at or above
  *    2^VM_PADDR_BITS, unknown bits in prot; EEXIST: something is mapped at va;
  *    ENOMEM: no memory for page tables.  An error changes nothing.
- * => after vm_physseg_init(); any context but an interrupt handler's; does
- *    not sleep.
+ * => after vm_physseg_init() and kmem_init(); any context but an interrupt
+ *    handler's; does not sleep.
  */
 int	pmap_kenter(vaddr_t va, paddr_t pa, unsigned prot);
 
