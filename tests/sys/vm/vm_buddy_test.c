@@ -411,7 +411,7 @@ static const struct {
 ATF_TC_WITHOUT_HEAD(random_history);
 ATF_TC_BODY(random_history, tc)
 {
-	unsigned i, round, rounds = test_long(tc) ? 40 : 4;
+	unsigned i, round, rounds = test_long(tc) ? 1000 : 40;
 	struct world w;
 	struct rng r;
 
@@ -433,7 +433,7 @@ ATF_TC_BODY(random_history, tc)
 ATF_TC_WITHOUT_HEAD(random_ranges);
 ATF_TC_BODY(random_ranges, tc)
 {
-	unsigned i, rounds = test_long(tc) ? 2000 : 100;
+	unsigned i, rounds = test_long(tc) ? 20000 : 1000;
 	struct world w;
 	vm_frame_t start;
 	struct rng r;
