@@ -119,9 +119,11 @@ static void
 remove_locked(vaddr_t va, vsize_t size)
 {
 	vaddr_t at;
+	void *hidden;
 
-	if (mmap((void *)va, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS |
-	    MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
+	hidden = mmap((void *)va, size, PROT_NONE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	if (hidden == MAP_FAILED)
 		vm_md_panic("the host refuses to unmap %zu bytes at %p", size,
 		    (void *)va);
 	for (at = va; at < va + size; at += VM_PAGE_SIZE) {

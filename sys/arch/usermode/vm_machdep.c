@@ -244,14 +244,14 @@ usermode_physmem_back(uint64_t start, uint64_t size)
 bool
 usermode_physmem_show(void *va, uint64_t pa, uint64_t size, int prot)
 {
-	bool shown = false;
+	void *shown = MAP_FAILED;
 
 	pthread_mutex_lock(&view_lock);
 	if (physmem_open())
 		shown = mmap(va, size, prot, MAP_SHARED | MAP_NORESERVE |
-		    MAP_FIXED, physmem_fd, (off_t)pa) != MAP_FAILED;
+		    MAP_FIXED, physmem_fd, (off_t)pa);
 	pthread_mutex_unlock(&view_lock);
-	return (shown);
+	return (shown != MAP_FAILED);
 }
 
 void

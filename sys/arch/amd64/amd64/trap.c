@@ -7,8 +7,9 @@
 /*
  * Exceptions: descriptor tables, and the diagnosis.
  *
- * Nothing in this kernel faults on purpose, so each exception is the end: one
- * line that says what, where and with which address, and a failure.  A stack
+ * Nothing in this kernel faults on purpose, so each exception that gets here is
+ * the end: one line that says what, where and with which address, and a
+ * failure.  (A non-maskable interrupt may be a message: tlb.c.)  A stack
  * that ran over its guard page shows as a double fault, since the page fault
  * has no stack to run on; the double fault has, from the task state.
  */
