@@ -986,11 +986,23 @@ worker_end(struct worker *k)
 	    k->k_what);
 }
 
+/* They are for the workers alone. */
+static void
+alarms(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	(void)pthread_sigmask(how, &set, NULL);
+}
+
 static void *
 worker_main(void *arg)
 {
 	struct worker *k = arg;
 
+	alarms(SIG_UNBLOCK);
 	while (!atomic_load(&stop))
 		worker_step(k);
 	return (NULL);
@@ -1008,19 +1020,15 @@ static void
 workers_run(const atf_tc_t *tc, struct worker *k, unsigned n, unsigned chunks)
 {
 	uint64_t ns = (test_long(tc) ? 30 : 2) * UINT64_C(1000000000);
-	sigset_t alarms;
 	unsigned i;
 
+	alarms(SIG_BLOCK);
 	for (i = 0; i < n; i++) {
 		k[i].k_id = i + 1;
 		rng_init(&k[i].k_rng, tc, i + 1);
 		ATF_REQUIRE_EQ(pthread_create(&k[i].k_thread, NULL,
 		    worker_main, &k[i]), 0);
 	}
-	/* They are for the workers. */
-	sigemptyset(&alarms);
-	sigaddset(&alarms, SIGALRM);
-	ATF_REQUIRE_EQ(pthread_sigmask(SIG_BLOCK, &alarms, NULL), 0);
 	for (i = 0; i < chunks; i++) {
 		pause_for(ns / chunks);
 		ATF_CHECK_EQ(vm_pool_add(&pool, BASE + (NUNITS + i * 70) * 8,
@@ -1211,6 +1219,7 @@ ATF_TC_BODY(interrupted, tc)
 
 	rng_init(&nmi.k_rng, tc, 99);
 	pool_make(8, NUNITS * 8);
+	alarms(SIG_BLOCK);
 	ATF_REQUIRE_EQ(sigaction(SIGALRM, &sa, NULL), 0);
 	ATF_REQUIRE_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
 	workers_run(tc, &k, 1, 0);
@@ -1224,7 +1233,16 @@ ATF_TC_BODY(interrupted, tc)
  * The same between any two instructions of an allocation and a free, by the
  * processor's trap flag.
  */
-#if defined(__x86_64__)
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define	SANITIZE_THREAD
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define	SANITIZE_THREAD
+#endif
+
+/* ThreadSanitizer's own code must not be interrupted everywhere. */
+#if defined(__x86_64__) && !defined(SANITIZE_THREAD)
 #define	TRAP_FLAG	0x100UL
 
 static unsigned trap_at, traps;	/* handle this one; so many came */
@@ -1544,7 +1562,7 @@ ATF_TC_WITHOUT_HEAD(name);						\
 ATF_TC_BODY(name, tc)							\
 {									\
 									\
-	atf_tc_skip("wants a processor with a trap flag");		\
+	atf_tc_skip("wants the trap flag, and no ThreadSanitizer");	\
 }
 WANTS_TRAP_FLAG(each_instruction)
 WANTS_TRAP_FLAG(each_free)
