@@ -20,6 +20,11 @@ KERN_SRCS= \
 	sys/kern/kmem_report.c \
 	sys/kern/subr_avl.c \
 	sys/kern/subr_bus_dma.c \
+	sys/kern/subr_bus_dma_bounce.c \
+	sys/kern/subr_bus_dma_check.c \
+	sys/kern/subr_bus_dma_load.c \
+	sys/kern/subr_bus_dma_mem.c \
+	sys/kern/subr_bus_dma_tag.c \
 	sys/kern/subr_claim.c \
 	sys/kern/subr_errno.c \
 	sys/kern/subr_extent.c \

@@ -403,14 +403,18 @@ read_sectors(struct chs at, unsigned n, bus_addr_t addr)
  * data rate have 20 and more.  => the head is on cylinder cyl.
  */
 static bool
-has_more_sectors(uint8_t cyl, bus_addr_t addr)
+has_more_sectors(uint8_t cyl, bus_dmamap_t map)
 {
 	const struct chs next = { cyl, 0, NSECT + 1 };
 	uint8_t result[7];
 	psize_t left;
+	int error;
 
-	return (transfer(next, 1, next.s, addr, &left, result) == 0 &&
-	    (result[0] & ST0_CODE) == 0);
+	bus_dmamap_sync(fdc_tag, map, 0, SECT_SIZE, BUS_DMASYNC_PREREAD);
+	error = transfer(next, 1, next.s, map->dm_segs[0].ds_addr, &left,
+	    result);
+	bus_dmamap_sync(fdc_tag, map, 0, SECT_SIZE, BUS_DMASYNC_POSTREAD);
+	return (error == 0 && (result[0] & ST0_CODE) == 0);
 }
 
 /*
@@ -438,14 +442,14 @@ read_disk(bus_dmamap_t map, const void *kva, struct cksum *ck)
 			bus_dmamap_sync(fdc_tag, map, 0, n * SECT_SIZE,
 			    BUS_DMASYNC_PREREAD);
 			error = read_sectors(at, n, map->dm_segs[0].ds_addr);
-			if (error != 0)
-				return (error);
 			bus_dmamap_sync(fdc_tag, map, 0, n * SECT_SIZE,
 			    BUS_DMASYNC_POSTREAD);
+			if (error != 0)
+				return (error);
 			cksum_add(ck, kva, n * SECT_SIZE);
 		}
 	}
-	if (has_more_sectors(NCYL - 1, map->dm_segs[0].ds_addr)) {
+	if (has_more_sectors(NCYL - 1, map)) {
 		printf(FDC_NAME ": disk has more than %d sectors a track\n",
 		    NSECT);
 		return (EIO);

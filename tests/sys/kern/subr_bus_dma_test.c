@@ -20,116 +20,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sys/bus_dma.h>
+#include <sys/km_map.h>
 #include <sys/kmem.h>
 
-#include <vm/vm_audit.h>
 #include <vm/vm_pglist.h>
-#include <vm/vm_physseg.h>
 
-#define	NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
-
-#define	KiB		UINT64_C(1024)
-#define	MiB		(1024 * KiB)
-#define	GiB		(1024 * MiB)
-#define	PAGE		VM_PAGE_SIZE
-
-#define	TOP		(UINT64_C(1) << VM_PADDR_BITS)
-#define	UNKNOWN_FLAG	0x10000
-
-/*
- * The machine: what a PC has, with its holes, an odd start, and memory that
- * ends at the highest address there is.
- */
-static const struct vm_memrange ranges[] = {
-	{ 0x1000, 0x9e000 },
-	{ 1 * MiB, 14 * MiB },			/* a hole from 15 to 16 MiB */
-	{ 16 * MiB, 16 * MiB },
-	{ 4 * GiB + 0x5000, 4 * MiB },
-	{ TOP - 64 * KiB, 64 * KiB },
-};
-
-static unsigned nlines;
-static char lastline[512];
-
-static void
-console(const char *line)
-{
-
-	nlines++;
-	snprintf(lastline, sizeof(lastline), "%s", line);
-}
-
-static struct vm_audit
-audit(void)
-{
-	struct vm_audit va;
-
-	ATF_REQUIRE_MSG(vm_audit(&va), "audit: %s", va.va_why);
-	return (va);
-}
-
-static uint64_t
-free_frames(void)
-{
-	struct vm_audit va;
-
-	/* Without what is kept for the next map. */
-	(void)kmem_reap();
-	va = audit();
-	return (va.va_free + va.va_held);
-}
-
-static void
-boot(void)
-{
-
-	ATF_REQUIRE_EQ(0, vm_physmem_load(ranges, NITEMS(ranges), NULL, 0));
-	kmem_init();
-	usermode_console(console);
-	nlines = 0;
-}
-
-static bus_dma_tag_t
-make_tag(const char *name, bus_addr_t min, bus_addr_t max)
-{
-	bus_dma_tag_t tag;
-
-	ATF_REQUIRE_EQ(0, bus_dmatag_create(NULL, name, min, max, &tag,
-	    BUS_DMA_NOWAIT));
-	return (tag);
-}
-
-static bus_dma_tag_t
-any_tag(void)
-{
-
-	return (make_tag("any", 0, BUS_ADDR_MAX));
-}
-
-static int
-alloc1(bus_dma_tag_t tag, bus_size_t size, bus_size_t align,
-    bus_size_t boundary, bus_dma_segment_t *seg)
-{
-	int error, n;
-
-	error = bus_dmamem_alloc(tag, size, align, boundary, seg, 1, &n,
-	    BUS_DMA_NOWAIT);
-	ATF_REQUIRE_EQ(error == 0 ? 1 : 0, n);
-	return (error);
-}
-
-static uint64_t rnd_state = 88172645463325252;
-
-static uint64_t
-rnd(uint64_t n)
-{
-
-	rnd_state ^= rnd_state << 13;
-	rnd_state ^= rnd_state >> 7;
-	rnd_state ^= rnd_state << 17;
-	return (rnd_state % n);
-}
+#include "subr_bus_dma_testlib.h"
 
 /* Does the segment keep to the limits?  Not in the words of the code. */
 static void
@@ -241,24 +137,30 @@ ATF_TC_BODY(tag_window, tc)
 	ATF_CHECK_EQ(0, nlines);
 }
 
-ATF_TC_WITHOUT_HEAD(tag_table);
-ATF_TC_BODY(tag_table, tc)
+/* Many tags; with no memory left, no more of them. */
+ATF_TC_WITHOUT_HEAD(tag_many);
+ATF_TC_BODY(tag_many, tc)
 {
-	bus_dma_tag_t tags[BUS_DMA_NTAGS], more;
-	unsigned i, n, maps;
+	static bus_dma_tag_t tags[200000];
+	unsigned i, n, maps, last;
+	uint64_t before;
 
 	boot();
-	for (i = 0; i < BUS_DMA_NTAGS; i++)
-		tags[i] = any_tag();
-	ATF_CHECK_EQ(ENOMEM, bus_dmatag_create(NULL, "more", 0, 1, &more, 0));
-	ATF_CHECK_EQ(ENOMEM, bus_dmatag_subregion(tags[0], 0, 1, &more, 0));
-	bus_dmatag_destroy(tags[17]);
-	ATF_CHECK_EQ(0, bus_dmatag_create(NULL, "more", 0, 1, &more, 0));
-	ATF_CHECK_EQ(tags[17], more);
-	for (i = 0; i < BUS_DMA_NTAGS; i++)
+	before = free_frames();
+	for (n = 0; n < NITEMS(tags); n++)
+		if (bus_dmatag_create(NULL, "many", 0, n, &tags[n], 0) != 0)
+			break;
+	ATF_REQUIRE(n > 1000 && n < NITEMS(tags));
+	ATF_CHECK_EQ(ENOMEM, bus_dmatag_subregion(tags[0], 0, 1, &tags[n],
+	    0));
+	bus_dma_usage(&last, &maps);
+	ATF_CHECK_EQ(n, last);
+	for (i = n; i-- > 0;)
 		bus_dmatag_destroy(tags[i]);
-	bus_dma_usage(&n, &maps);
-	ATF_CHECK_EQ(0, n);
+	bus_dma_usage(&last, &maps);
+	ATF_CHECK_EQ(0, last);
+	ATF_CHECK_EQ(before, free_frames());
+	ATF_CHECK_EQ(0, nlines);
 }
 
 /* A tag is there as long as its maps; destroying either twice does no harm. */
@@ -277,22 +179,24 @@ ATF_TC_BODY(tag_destroy, tc)
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(1, tags);
 	ATF_CHECK_EQ(1, maps);
-	ATF_CHECK_EQ(0, nlines);
-	bus_dmatag_destroy(tag);
+	/* The map is listed. */
 	ATF_CHECK_EQ(1, nlines);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(2, nlines);
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(1, tags);
 	bus_dmamap_destroy(tag, map);
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(0, tags);
 	ATF_CHECK_EQ(0, maps);
-	bus_dmamap_destroy(tag, map);
 	ATF_CHECK_EQ(2, nlines);
+	bus_dmamap_destroy(tag, map);
+	ATF_CHECK_EQ(3, nlines);
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(0, tags);
 	ATF_CHECK_EQ(0, maps);
 	bus_dmatag_destroy(tag);
-	ATF_CHECK_EQ(3, nlines);
+	ATF_CHECK_EQ(4, nlines);
 	bus_dma_usage(&tags, &maps);
 	ATF_CHECK_EQ(0, tags);
 }
@@ -416,6 +320,8 @@ ATF_TC_BODY(mem_size, tc)
 	size_t i;
 
 	boot();
+	/* No books of ours among what is counted. */
+	ATF_CHECK(bus_dma_checking(false));
 	tag = any_tag();
 	before = free_frames();
 	for (i = 0; i < NITEMS(sizes); i++) {
@@ -448,7 +354,7 @@ model_init(void)
 	for (f = 0; f < MODEL_FRAMES; f++) {
 		pa = f * PAGE;
 		is_free[f] = false;
-		for (i = 0; i < NITEMS(ranges); i++)
+		for (i = 0; i < nranges; i++)
 			if (pa >= ranges[i].vmr_start &&
 			    pa - ranges[i].vmr_start < ranges[i].vmr_size)
 				is_free[f] = true;
@@ -589,6 +495,7 @@ ATF_TC_BODY(mem_exact, tc)
 		if (nlive == NITEMS(live) || (nlive > 0 && rnd(5) < 2)) {
 			i = (unsigned)rnd(nlive);
 			bus_dmamem_free(live[i].tag, &live[i].seg, 1);
+			bus_dmatag_destroy(live[i].tag);
 			model_set(&live[i].seg, true);
 			live[i] = live[--nlive];
 			continue;
@@ -619,8 +526,8 @@ ATF_TC_BODY(mem_exact, tc)
 		    "size 0x%jx align 0x%jx boundary 0x%jx in [0x%jx, 0x%jx]",
 		    (uintmax_t)size, (uintmax_t)align, (uintmax_t)boundary,
 		    (uintmax_t)low, (uintmax_t)last);
-		bus_dmatag_destroy(tag);
 		if (error != 0) {
+			bus_dmatag_destroy(tag);
 			failed++;
 			continue;
 		}
@@ -634,8 +541,10 @@ ATF_TC_BODY(mem_exact, tc)
 	/* The mixture is one: both answers were seen often. */
 	ATF_CHECK_MSG(failed > 200 && done > 200, "%u failed, %u done", failed,
 	    done);
-	for (i = 0; i < nlive; i++)
+	for (i = 0; i < nlive; i++) {
 		bus_dmamem_free(live[i].tag, &live[i].seg, 1);
+		bus_dmatag_destroy(live[i].tag);
+	}
 	ATF_CHECK_EQ(before, free_frames());
 	ATF_CHECK_EQ(0, nlines);
 }
@@ -732,13 +641,16 @@ make_comb(void)
 ATF_TC_WITHOUT_HEAD(mem_segments);
 ATF_TC_BODY(mem_segments, tc)
 {
-	bus_dma_segment_t segs[BUS_DMA_MEM_NSEGS + 16], all;
-	bus_dma_tag_t tag;
+	bus_dma_segment_t segs[150], all;
+	bus_dma_tag_t tag, keep;
 	uint64_t before;
 	int i, n;
 
 	boot();
 	make_comb();
+	/* No books of ours among what is counted. */
+	ATF_CHECK(bus_dma_checking(false));
+	keep = any_tag();
 	before = free_frames();
 	tag = make_tag("comb", 4 * MiB, 4 * MiB + 64 * KiB - 1);
 	/* Eight single pages: enough, but not in seven segments. */
@@ -777,18 +689,24 @@ ATF_TC_BODY(mem_segments, tc)
 	for (i = 0; i < n; i++)
 		check_segment(&segs[i], 0, BUS_ADDR_MAX, 64 * KiB, 64 * KiB);
 	bus_dmamem_free(tag, segs, n);
-	/* Beyond BUS_DMA_MEM_NSEGS it is at least an honest answer. */
-	ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, BUS_DMA_MEM_NSEGS * PAGE, PAGE,
-	    PAGE, segs, BUS_DMA_MEM_NSEGS + 16, &n, BUS_DMA_NOWAIT));
-	ATF_CHECK_EQ(BUS_DMA_MEM_NSEGS, n);
+	/* So many that memory is needed to ask for them. */
+	ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, NITEMS(segs) * PAGE, PAGE,
+	    PAGE, segs, (int)NITEMS(segs), &n, BUS_DMA_NOWAIT));
+	ATF_CHECK_EQ(NITEMS(segs), n);
+	for (i = 0; i < n; i++)
+		check_segment(&segs[i], 0, BUS_ADDR_MAX, PAGE, PAGE);
 	bus_dmamem_free(tag, segs, n);
-	ATF_CHECK_EQ(EFBIG, bus_dmamem_alloc(tag,
-	    (BUS_DMA_MEM_NSEGS + 1) * PAGE, PAGE, PAGE, segs,
-	    BUS_DMA_MEM_NSEGS + 16, &n, BUS_DMA_NOWAIT));
+	ATF_CHECK_EQ(EFBIG, bus_dmamem_alloc(tag, NITEMS(segs) * PAGE, PAGE,
+	    PAGE, segs, (int)NITEMS(segs) - 1, &n, BUS_DMA_NOWAIT));
+	ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, 2 * PAGE, PAGE, PAGE, segs,
+	    INT32_MAX, &n, BUS_DMA_NOWAIT));
+	ATF_CHECK_EQ(2, n);
+	bus_dmamem_free(tag, segs, n);
 	ATF_CHECK_EQ(before, free_frames());
 	ATF_CHECK_EQ(0, alloc1(tag, PAGE, PAGE, 0, &all));
 	bus_dmamem_free(tag, &all, 1);
 	bus_dmatag_destroy(tag);
+	bus_dmatag_destroy(keep);
 	ATF_CHECK_EQ(0, nlines);
 }
 
@@ -824,6 +742,35 @@ ATF_TC_BODY(mem_bad_free, tc)
 	bus_dmatag_destroy(tag);
 }
 
+/*
+ * Two segments that the direct map, where base shows bytes that tell their
+ * place, has in the other order.
+ */
+static void
+map_scattered(bus_dma_tag_t tag, bus_dma_segment_t *two, unsigned char *base)
+{
+	bus_dma_segment_t low = two[1];
+	unsigned char *p;
+	void *kva;
+	bus_size_t i, at;
+
+	ATF_REQUIRE_EQ(0, bus_dmamem_map(tag, two, 2, 6 * PAGE - 7, &kva, 0));
+	p = kva;
+	for (i = 0; i < 6 * PAGE - 7; i++) {
+		at = i < two[0].ds_len ? two[0].ds_addr - low.ds_addr + i :
+		    i - two[0].ds_len;
+		ATF_REQUIRE_EQ(base[at], p[i]);
+	}
+	p[0]++;
+	ATF_CHECK_EQ(p[0], base[two[0].ds_addr - low.ds_addr]);
+	p[0]--;
+	bus_dmamem_unmap(tag, kva, 6 * PAGE - 7);
+	/* A second unmap has nothing to end, and is told so. */
+	ATF_CHECK_EQ(0, nlines);
+	bus_dmamem_unmap(tag, kva, 6 * PAGE - 7);
+	ATF_CHECK_EQ(1, nlines);
+}
+
 ATF_TC_WITHOUT_HEAD(mem_map);
 ATF_TC_BODY(mem_map, tc)
 {
@@ -856,16 +803,10 @@ ATF_TC_BODY(mem_map, tc)
 	two[1] = (bus_dma_segment_t){ seg.ds_addr + 4 * PAGE, 2 * PAGE };
 	ATF_CHECK_EQ(0, bus_dmamem_map(tag, two, 2, 6 * PAGE, &again, 0));
 	ATF_CHECK_EQ(kva, again);
-	ATF_CHECK_EQ(0, bus_dmamem_map(tag, two, 2, 5 * PAGE, &again, 0));
-	two[1].ds_addr += PAGE;
-	again = NULL;
-	ATF_CHECK_EQ(ENOMEM, bus_dmamem_map(tag, two, 2, 6 * PAGE, &again,
-	    0));
-	/* What is not needed of them does not matter. */
-	ATF_CHECK_EQ(0, bus_dmamem_map(tag, two, 2, 4 * PAGE, &again, 0));
-	two[1].ds_addr = seg.ds_addr - 2 * PAGE;
-	ATF_CHECK_EQ(ENOMEM, bus_dmamem_map(tag, two, 2, 6 * PAGE, &again,
-	    0));
+	bus_dmamem_unmap(tag, again, 6 * PAGE);
+	two[1].ds_addr = seg.ds_addr;
+	two[0].ds_addr = seg.ds_addr + 2 * PAGE;
+	map_scattered(tag, two, p);
 
 	again = NULL;
 	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, &seg, 1, 0, &again, 0));
@@ -875,11 +816,52 @@ ATF_TC_BODY(mem_map, tc)
 	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, &seg, 1, 1, &again,
 	    UNKNOWN_FLAG));
 	ATF_CHECK_EQ(NULL, again);
+	/* Pages begin and end with pages. */
+	two[0] = (bus_dma_segment_t){ seg.ds_addr + 1, PAGE };
+	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, two, 1, 1, &again, 0));
+	two[0] = (bus_dma_segment_t){ seg.ds_addr, PAGE - 1 };
+	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, two, 2, PAGE, &again, 0));
+	two[0] = (bus_dma_segment_t){ UINT64_MAX - PAGE + 1, 2 * PAGE };
+	ATF_CHECK_EQ(EINVAL, bus_dmamem_map(tag, two, 1, 1, &again, 0));
+	ATF_CHECK_EQ(NULL, again);
+	bus_dmamem_unmap(tag, kva, 64 * KiB);
+	bus_dmamem_free(tag, &seg, 1);
 	/* What the kernel has no address for. */
 	seg = (bus_dma_segment_t){ TOP - PAGE, 2 * PAGE };
 	ATF_CHECK_EQ(ENOMEM, bus_dmamem_map(tag, &seg, 1, 2 * PAGE, &again,
 	    0));
-	bus_dmamem_unmap(tag, kva, 64 * KiB);
+	bus_dmatag_destroy(tag);
+}
+
+ATF_TC_WITHOUT_HEAD(mem_mmap);
+ATF_TC_BODY(mem_mmap, tc)
+{
+	bus_dma_segment_t segs[3] = {
+		{ 5 * MiB, 2 * PAGE }, { 9 * MiB, PAGE },
+		{ TOP - 2 * PAGE, 2 * PAGE }
+	};
+	static const paddr_t pages[] = { 5 * MiB, 5 * MiB + PAGE, 9 * MiB,
+	    TOP - 2 * PAGE, TOP - PAGE };
+	const paddr_t none = (paddr_t)-1;
+	bus_dma_tag_t tag;
+	size_t i;
+
+	boot();
+	tag = any_tag();
+	for (i = 0; i < NITEMS(pages); i++)
+		ATF_CHECK_EQ(pages[i], bus_dmamem_mmap(tag, segs, 3,
+		    (int64_t)(i * PAGE), 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, 5 * PAGE, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 2, 3 * PAGE, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 0, 0, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, -1, 0, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, 1, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, -(int64_t)PAGE, 3,
+	    0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, INT64_MIN, 3, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, 0, 8, 0));
+	ATF_CHECK_EQ(none, bus_dmamem_mmap(tag, segs, 3, 0, 3,
+	    UNKNOWN_FLAG));
 	bus_dmatag_destroy(tag);
 }
 
@@ -989,9 +971,23 @@ check_unloaded(bus_dmamap_t map)
 	ATF_CHECK_EQ(0, map->dm_nsegs);
 }
 
+/* All memory in a tag's window, which is in one piece: none to bounce with. */
+static void
+hog_window(bus_dma_tag_t tag, bus_dma_segment_t *hog)
+{
+	bus_size_t size = 64 * PAGE;
+
+	while (alloc1(tag, size, PAGE, 0, hog) != 0) {
+		size -= PAGE;
+		ATF_REQUIRE(size > 0);
+	}
+	ATF_REQUIRE(size >= 60 * PAGE);
+}
+
 ATF_TC_WITHOUT_HEAD(load_errors);
 ATF_TC_BODY(load_errors, tc)
 {
+	bus_dma_segment_t hog;
 	char *base;
 	bus_dmamap_t map;
 	bus_dma_tag_t tag;
@@ -1026,13 +1022,15 @@ ATF_TC_BODY(load_errors, tc)
 	bus_dmamap_unload(tag, map);
 
 	/* Outside the window: below, above, across either end. */
-	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base, PAGE, NULL, 0));
+	hog_window(tag, &hog);
+	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base, PAGE, NULL,
+	    BUS_DMA_NOWAIT));
 	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base + 64 * PAGE, PAGE,
-	    NULL, 0));
+	    NULL, BUS_DMA_NOWAIT));
 	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base + 2 * PAGE - 1, 2,
-	    NULL, 0));
+	    NULL, BUS_DMA_NOWAIT));
 	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base + 64 * PAGE - 1,
-	    2, NULL, 0));
+	    2, NULL, BUS_DMA_NOWAIT));
 	check_unloaded(map);
 	ATF_CHECK_EQ(0, bus_dmamap_load(tag, map, base + 2 * PAGE, 1, NULL,
 	    0));
@@ -1056,6 +1054,71 @@ ATF_TC_BODY(load_errors, tc)
 	ATF_CHECK_EQ(0, bus_dmamap_load(tag, map, base + 4 * PAGE, 2 * PAGE,
 	    NULL, 0));
 	ATF_CHECK_EQ(2, map->dm_nsegs);
+	bus_dmamap_destroy(tag, map);
+	bus_dmamem_free(tag, &hog, 1);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(0, nlines);
+}
+
+/* Pieces whose sizes do not add up, and numbers of them that are none. */
+ATF_TC_WITHOUT_HEAD(load_vec_errors);
+ATF_TC_BODY(load_vec_errors, tc)
+{
+	struct bus_dma_vec vec[2];
+	bus_dmamap_t map;
+	bus_dma_tag_t tag;
+	char *base;
+
+	boot();
+	base = usermode_physmem_back(16 * MiB, 1 * MiB);
+	ATF_REQUIRE(base != NULL);
+	tag = any_tag();
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, 2 * PAGE, 1, 2 * PAGE, 0, 0,
+	    &map));
+	vec[0] = (struct bus_dma_vec){ base, SIZE_MAX };
+	vec[1] = (struct bus_dma_vec){ base + PAGE, PAGE + 1 };
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	vec[0].dv_len = PAGE;
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	vec[1].dv_len = PAGE;
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, 0, 0));
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, -1, 0));
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, 2,
+	    UNKNOWN_FLAG));
+	vec[1].dv_base = (void *)(UINTPTR_MAX - PAGE + 2);
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	vec[1].dv_base = base + 2 * PAGE;
+	ATF_CHECK_EQ(EFBIG, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	check_unloaded(map);
+	vec[1].dv_base = base + PAGE;
+	ATF_CHECK_EQ(0, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	ATF_CHECK_EQ(1, map->dm_nsegs);
+	ATF_CHECK_EQ(EBUSY, bus_dmamap_load_vec(tag, map, vec, 2, 0));
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(0, nlines);
+}
+
+/* An address in the kernel's range for mappings, with nothing there. */
+ATF_TC_WITHOUT_HEAD(load_unmapped);
+ATF_TC_BODY(load_unmapped, tc)
+{
+	bus_dmamap_t map;
+	bus_dma_tag_t tag;
+	char *va;
+
+	boot();
+	tag = any_tag();
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, 4 * PAGE, 4, PAGE, 0, 0,
+	    &map));
+	ATF_REQUIRE((va = km_map_alloc(2 * PAGE, PAGE, 0)) != NULL);
+	ATF_CHECK_EQ(0, bus_dmamap_load(tag, map, va + 1, 2 * PAGE - 1, NULL,
+	    0));
+	bus_dmamap_unload(tag, map);
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load(tag, map, va + 1, 2 * PAGE, NULL,
+	    0));
+	check_unloaded(map);
+	ATF_REQUIRE_EQ(0, km_map_free(va, 2 * PAGE));
 	bus_dmamap_destroy(tag, map);
 	bus_dmatag_destroy(tag);
 	ATF_CHECK_EQ(0, nlines);
@@ -1083,8 +1146,8 @@ ATF_TC_BODY(load_raw_errors, tc)
 	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_raw(tag, map, raw, 1, 1,
 	    UNKNOWN_FLAG));
 	check_unloaded(map);
-	/* The third lies outside, and is one too many. */
-	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load_raw(tag, map, raw, 3,
+	/* The third is one too many, whether it is bounced or not. */
+	ATF_CHECK_EQ(EFBIG, bus_dmamap_load_raw(tag, map, raw, 3,
 	    3 * PAGE + 1, 0));
 	raw[2].ds_addr = 7 * MiB;
 	ATF_CHECK_EQ(EFBIG, bus_dmamap_load_raw(tag, map, raw, 3,
@@ -1092,7 +1155,11 @@ ATF_TC_BODY(load_raw_errors, tc)
 	check_unloaded(map);
 	/* One that wraps is nowhere. */
 	raw[2] = (bus_dma_segment_t){ UINT64_MAX - 10, 100 };
-	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load_raw(tag, map, &raw[2], 1, 100,
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &raw[2], 1, 100,
+	    0));
+	/* Nor has the kernel an address to bounce this from. */
+	raw[2] = (bus_dma_segment_t){ UINT64_MAX - 10, 10 };
+	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load_raw(tag, map, &raw[2], 1, 10,
 	    0));
 	/* Joined with its neighbour it fits; empty ones do not count. */
 	raw[1] = (bus_dma_segment_t){ 5 * MiB + 2 * PAGE, 0 };
@@ -1201,8 +1268,8 @@ ATF_TC_BODY(load_cut, tc)
 	int i;
 
 	boot();
-	tag = any_tag();
 	before = free_frames();
+	tag = any_tag();
 	/* Where nothing else is, so that each gets a mapping of its own. */
 	for (pa = 8 * GiB; pa < 9 * GiB; pa += 65 * PAGE) {
 		base = usermode_physmem_back(pa, 64 * PAGE);
@@ -1275,6 +1342,55 @@ ATF_TC_BODY(load_raw_cut, tc)
 	audit();
 }
 
+/* And for lists of pieces of kernel memory. */
+ATF_TC_WITHOUT_HEAD(load_vec_cut);
+ATF_TC_BODY(load_vec_cut, tc)
+{
+	static struct cut c;
+	struct bus_dma_vec vec[8];
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	bus_size_t size, i, max, boundary, at;
+	int n, round, k;
+	char *base;
+
+	boot();
+	tag = any_tag();
+	base = usermode_physmem_back(16 * MiB, 1 * MiB);
+	ATF_REQUIRE(base != NULL);
+	for (round = 0; round < 1500; round++) {
+		n = 1 + (int)rnd(NITEMS(vec));
+		at = rnd(64 * KiB);
+		size = 0;
+		for (k = 0; k < n; k++) {
+			if (rnd(2) == 0)
+				at = rnd(64 * KiB);
+			vec[k].dv_base = base + at;
+			vec[k].dv_len = rnd(8) == 0 ? 0 : rnd(5000);
+			at += vec[k].dv_len;
+			size += vec[k].dv_len;
+		}
+		if (size == 0)
+			continue;
+		max = rnd(2) == 0 ? size : 16 + rnd(6000);
+		boundary = random_boundary();
+		c.c_n = 0;
+		c.c_max = max;
+		c.c_boundary = boundary;
+		for (k = 0; k < n; k++)
+			for (i = 0; i < vec[k].dv_len; i++)
+				cut_byte(&c, vm_md_vtophys(
+				    (char *)vec[k].dv_base + i));
+		ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, size, c.c_n, max,
+		    boundary, 0, &map));
+		ATF_REQUIRE_EQ(0, bus_dmamap_load_vec(tag, map, vec, n, 0));
+		check_cut(&c, map, size);
+		bus_dmamap_destroy(tag, map);
+	}
+	bus_dmatag_destroy(tag);
+	audit();
+}
+
 /* What bus_dmamem_alloc() gave can be loaded by either way. */
 ATF_TC_WITHOUT_HEAD(load_mem);
 ATF_TC_BODY(load_mem, tc)
@@ -1304,11 +1420,17 @@ ATF_TC_BODY(load_mem, tc)
 	/* The same memory for a device that does not reach it. */
 	ATF_REQUIRE_EQ(0, bus_dmatag_subregion(tag, 0, segs[0].ds_addr + PAGE,
 	    &narrow, 0));
-	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load_raw(narrow, map, segs, n,
+	ATF_CHECK_EQ(0, nlines);
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_raw(narrow, map, segs, n,
 	    16 * KiB, 0));
+	ATF_CHECK_EQ(1, nlines);
+	bus_dmamap_destroy(tag, map);
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(narrow, 16 * KiB, 2, 16 * KiB, 0,
+	    0, &map));
 	ATF_CHECK_EQ(0, bus_dmamap_load_raw(narrow, map, segs, n, PAGE + 1,
 	    0));
-	bus_dmamap_destroy(tag, map);
+	ATF_CHECK_EQ(segs[0].ds_addr, map->dm_segs[0].ds_addr);
+	bus_dmamap_destroy(narrow, map);
 	bus_dmamem_unmap(tag, kva, 16 * KiB);
 	bus_dmamem_free(tag, segs, n);
 	bus_dmatag_destroy(narrow);
@@ -1319,6 +1441,7 @@ ATF_TC_BODY(load_mem, tc)
 ATF_TC_WITHOUT_HEAD(sync);
 ATF_TC_BODY(sync, tc)
 {
+	/* Each before, and then after. */
 	static const int good[] = { BUS_DMASYNC_PREREAD, BUS_DMASYNC_POSTREAD,
 	    BUS_DMASYNC_PREWRITE, BUS_DMASYNC_POSTWRITE,
 	    BUS_DMASYNC_PREREAD | BUS_DMASYNC_PREWRITE,
@@ -1338,10 +1461,13 @@ ATF_TC_BODY(sync, tc)
 	    &map));
 	ATF_REQUIRE_EQ(0, bus_dmamap_load_raw(tag, map, &raw, 1, 2 * PAGE,
 	    0));
-	for (i = 0; i < NITEMS(good); i++) {
+	for (i = 0; i < NITEMS(good); i += 2) {
 		bus_dmamap_sync(tag, map, 0, 2 * PAGE, good[i]);
+		bus_dmamap_sync(tag, map, 0, 2 * PAGE, good[i + 1]);
 		bus_dmamap_sync(tag, map, PAGE + 1, PAGE - 1, good[i]);
+		bus_dmamap_sync(tag, map, PAGE + 1, PAGE - 1, good[i + 1]);
 		bus_dmamap_sync(tag, map, 2 * PAGE, 0, good[i]);
+		bus_dmamap_sync(tag, map, 2 * PAGE, 0, good[i + 1]);
 	}
 	ATF_CHECK_EQ(0, nlines);
 	for (i = 0; i < NITEMS(bad); i++) {
@@ -1438,8 +1564,8 @@ ATF_TC_BODY(mem_wait, tc)
 	for (i = 0; i < 4; i++)
 		if (i != 2)
 			bus_dmamem_free(tag, &segs[i], 1);
-	ATF_CHECK_EQ(before, free_frames());
 	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(before, free_frames());
 }
 
 /*
@@ -1482,9 +1608,9 @@ driver_loop(unsigned number)
 		bus_dmamap_sync(tag, map, 0, 16 * KiB, BUS_DMASYNC_PREREAD);
 		bus_dmamap_sync(tag, map, 0, 16 * KiB, BUS_DMASYNC_POSTREAD);
 		bus_dmamap_unload(tag, map);
-		bus_dmatag_destroy(tag);
 		bus_dmamap_destroy(tag, map);
 		bus_dmamem_free(tag, segs, n);
+		bus_dmatag_destroy(tag);
 	}
 	return (NULL);
 }
@@ -1530,7 +1656,7 @@ ATF_TP_ADD_TCS(tp)
 
 	ATF_TP_ADD_TC(tp, tag_errors);
 	ATF_TP_ADD_TC(tp, tag_window);
-	ATF_TP_ADD_TC(tp, tag_table);
+	ATF_TP_ADD_TC(tp, tag_many);
 	ATF_TP_ADD_TC(tp, tag_destroy);
 	ATF_TP_ADD_TC(tp, tag_owner);
 	ATF_TP_ADD_TC(tp, check);
@@ -1544,6 +1670,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, mem_segments);
 	ATF_TP_ADD_TC(tp, mem_bad_free);
 	ATF_TP_ADD_TC(tp, mem_map);
+	ATF_TP_ADD_TC(tp, mem_mmap);
 	ATF_TP_ADD_TC(tp, mem_wait);
 	ATF_TP_ADD_TC(tp, map_create_errors);
 	ATF_TP_ADD_TC(tp, map_create_nomem);
@@ -1551,8 +1678,11 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, map_large);
 	ATF_TP_ADD_TC(tp, load_errors);
 	ATF_TP_ADD_TC(tp, load_raw_errors);
+	ATF_TP_ADD_TC(tp, load_vec_errors);
+	ATF_TP_ADD_TC(tp, load_unmapped);
 	ATF_TP_ADD_TC(tp, load_cut);
 	ATF_TP_ADD_TC(tp, load_raw_cut);
+	ATF_TP_ADD_TC(tp, load_vec_cut);
 	ATF_TP_ADD_TC(tp, load_mem);
 	ATF_TP_ADD_TC(tp, sync);
 	ATF_TP_ADD_TC(tp, threads);
