@@ -44,7 +44,8 @@
  * first word is put back.  (A right free of that new allocation which comes
  * just then is refused as a second one.)  A walk reads vc_cut before and
  * after: it grows between the moment when the first word is held and that
- * when the first tail goes.
+ * when the first tail in another word goes.  Those in the word of the head go
+ * before, so they must be taken from the same look at it as the head.
  *
  * 5. Progress.  Nobody waits.  A claim fails only if a unit that was free
  * when searched is not so any more: somebody else took it, or is about to.  Of
@@ -934,11 +935,12 @@ held_end(const struct vm_poolchunk *c, uint64_t u)
 static uint64_t
 piece(const struct vm_poolchunk *c, uint64_t u, enum vm_fstate *statep)
 {
-	uint64_t cut, end = u + 1;
+	uint64_t cut, end = u + 1, v;
 
 	do {
 		cut = value(&c->vc_cut);
-		*statep = unit_state(word_get(c, u), u);
+		v = word_get(c, u);
+		*statep = unit_state(v, u);
 		switch (*statep) {
 		case VM_FRAME_FREE:
 			return (next_taken(c, u + 1, c->vc_nunits));
@@ -948,7 +950,9 @@ piece(const struct vm_poolchunk *c, uint64_t u, enum vm_fstate *statep)
 			*statep = tail_state(c, u);
 			/* FALLTHROUGH */
 		case VM_FRAME_HEAD:
-			end = u + 1 + count_tails(c, u + 1);
+			end = end_in_word(v, u);
+			if (end == word_after(u))
+				end += count_tails(c, end);
 			break;
 		}
 	} while (value(&c->vc_cut) != cut);
