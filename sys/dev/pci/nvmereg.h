@@ -60,9 +60,7 @@
 #define	 CQE_STATUS(dw3) ((dw3) >> 17 & 0x7ff)	/* code, type << 8 */
 
 /* [NVME] 5, figure 139: admin commands; 6, figure 346: NVM commands. */
-#define	ADMIN_DELETE_SQ	0x00
 #define	ADMIN_CREATE_SQ	0x01
-#define	ADMIN_DELETE_CQ	0x04
 #define	ADMIN_CREATE_CQ	0x05
 #define	ADMIN_IDENTIFY	0x06
 #define	 IDENTIFY_NAMESPACE	0x00
