@@ -802,71 +802,105 @@ vm_extmap_prefetch(const struct vm_extmap *map, vm_frame_t frame)
  * aligned 64-KiB run (order 4 of 4-KiB frames), no 1-MiB run (order 8), no
  * whole block (order 9), whole.
  */
-static const unsigned worth_order[] = { 4, 8, 9, VM_EXTMAP_NORDER };
-#define	NWORTH	(sizeof(worth_order) / sizeof(worth_order[0]))
+static const unsigned worth_order[] = { 4, 8, MAXORDER };
+#define	WORTH_PART	2		/* any that is not whole */
+#define	WORTH_WHOLE	3
+
+/* The first block of least worth that was met. */
+struct worth_search {
+	unsigned	ws_worth;	/* WORTH_WHOLE + 1: none yet */
+	struct vm_extspan *ws_span;
+	uint64_t	ws_block;
+};
 
 /*
- * The first block at or after b, below end, with free frames and not of more
- * worth than the class; 64 blocks a step.
+ * In blocks [b, end) of a span: for something of less worth than there is, but
+ * not less than least.
  */
-static bool
-worth_next(const struct vm_extspan *xs, unsigned worth, uint64_t *bp,
-    uint64_t end)
+static void
+worth_in_span(struct worth_search *ws, struct vm_extspan *xs, uint64_t b,
+    uint64_t end, unsigned least)
 {
-	uint64_t b = *bp, w;
-	unsigned k = worth_order[worth];
+	const struct vm_extgroup *eg;
+	uint64_t w, of;
+	unsigned worth;
 
-	while (b < end && order_next(xs, 0, &b) && b < end) {
-		w = xs->xs_group[b >> 6].eg_order[0] & UINT64_MAX << (b & 63);
-		if (k < VM_EXTMAP_NORDER)
-			w &= ~xs->xs_group[b >> 6].eg_order[k];
-		if (w != 0) {
-			*bp = (b & ~(uint64_t)63) |
-			    (unsigned)__builtin_ctzll(w);
-			return (*bp < end);
-		}
-		b = (b | 63) + 1;
-	}
-	return (false);
-}
-
-/*
- * A block with free frames in [low, high) of the class, from *hint on and
- * then from low; *hint becomes its first frame.
- */
-static struct vm_extspan *
-worth_find(struct vm_extmap *map, unsigned worth, vm_frame_t *hint,
-    vm_frame_t low, vm_frame_t high)
-{
-	vm_frame_t from[2], lo, hi;
-	struct vm_extspan *xs;
-	uint64_t b;
-	unsigned i, pass;
-
-	from[0] = *hint > low && *hint < high ? *hint : low;
-	from[1] = low;
-	for (pass = 0; pass < 2; pass++) {
-		for (i = 0; i < map->xm_nspans; i++) {
-			xs = &map->xm_span[i];
-			lo = frame_max(from[pass], xs->xs_first);
-			hi = frame_min(high, span_end(xs));
-			if (lo >= hi)
+	/* If all blocks have an order, none is of the worth of those without. */
+	while (least < WORTH_WHOLE &&
+	    xs->xs_nblocks[worth_order[least]] == xs->xs_nblocks[0])
+		least++;
+	for (; ws->ws_worth > least && b < end && order_next(xs, 0, &b) &&
+	    b < end; b = (b | 63) + 1) {
+		eg = &xs->xs_group[b >> 6];
+		w = eg->eg_order[0] & UINT64_MAX << (b & 63);
+		if (end - (b & ~(uint64_t)63) < 64)
+			w &= ((uint64_t)1 << (end & 63)) - 1;
+		for (worth = least; w != 0 && worth < ws->ws_worth; worth++) {
+			of = worth == WORTH_WHOLE ? w :
+			    w & ~eg->eg_order[worth_order[worth]];
+			if (of == 0)
 				continue;
-			b = span_block(xs, lo);
-			if (worth_next(xs, worth, &b,
-			    span_block(xs, hi - 1) + 1)) {
-				*hint = block_first(xs, b);
-				return (xs);
-			}
+			ws->ws_worth = worth;
+			ws->ws_span = xs;
+			ws->ws_block = (b & ~(uint64_t)63) |
+			    (unsigned)__builtin_ctzll(of);
 		}
 	}
-	return (NULL);
 }
 
-/* Hold up to want free frames of a block, lowest first. */
+/* In the spans, in [low, high), whose limits are multiples of a block. */
+static void
+worth_search(struct worth_search *ws, struct vm_extmap *map, vm_frame_t low,
+    vm_frame_t high, unsigned least)
+{
+	struct vm_extspan *xs, *end = map->xm_span + map->xm_nspans;
+	vm_frame_t lo, hi;
+
+	for (xs = map->xm_span; xs < end; xs++) {
+		lo = frame_max(low, xs->xs_first);
+		hi = frame_min(high, span_end(xs));
+		if (lo < hi)
+			worth_in_span(ws, xs, span_block(xs, lo),
+			    span_block(xs, hi - 1) + 1, least);
+	}
+}
+
+/*
+ * The least worth there is in [low, high), but not less than least, from hint
+ * on and then from low.
+ */
+static void
+worth_find(struct worth_search *ws, struct vm_extmap *map, vm_frame_t hint,
+    vm_frame_t low, vm_frame_t high, unsigned least)
+{
+
+	if (hint < low || hint >= high)
+		hint = low;
+	ws->ws_worth = WORTH_WHOLE + 1;
+	worth_search(ws, map, hint, high, least);
+	worth_search(ws, map, low, hint, least);
+}
+
+/* The frames of a word that lie in no aligned 64-KiB run. */
+static inline uint32_t
+fragments(uint32_t isfree)
+{
+	const uint32_t run = half_mask(0, 16);
+
+	if ((isfree & run) == run)
+		isfree &= ~run;
+	if ((isfree & ~run) == ~run)
+		isfree &= run;
+	return (isfree);
+}
+
+/*
+ * Hold up to want free frames of a block, lowest first; if so said, only those
+ * that lie in no aligned 64-KiB run.
+ */
 static unsigned
 block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
-    _Atomic uint32_t *out, unsigned want)
+    _Atomic uint32_t *out, unsigned want, bool spare)
 {
 	vm_extword_t *wp = &xs->xs_word[b * BLOCK_WORDS];
 	uint32_t first = (uint32_t)(block_first(xs, b) - base), m, take;
@@ -875,6 +909,8 @@ block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
 	block_touch(xs, b);
 	for (i = 0; i < BLOCK_WORDS && n < want; i++) {
 		m = word_free(word_load(&wp[i]));
+		if (spare)
+			m = fragments(m);
 		for (take = 0; m != 0 && n < want; n++, m &= m - 1) {
 			take |= m & -m;
 			atomic_store_explicit(&out[n],
@@ -891,24 +927,58 @@ block_hold(struct vm_extspan *xs, uint64_t b, vm_frame_t base,
 	return (n);
 }
 
+/*
+ * Before a 64-KiB run is broken, what lies between such runs is taken, if a
+ * look into a few blocks finds any.
+ */
+#define	SPARING_LOOKS	8
+
+static unsigned
+hold_sparing(struct vm_extmap *map, vm_frame_t *hint, vm_frame_t low,
+    vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out, unsigned want)
+{
+	struct worth_search ws;
+	unsigned looks, n;
+
+	if (*hint < low)
+		*hint = low;
+	for (looks = 0; looks < SPARING_LOOKS && *hint < high; looks++) {
+		ws.ws_worth = WORTH_WHOLE;	/* what is whole is not it */
+		worth_search(&ws, map, *hint, high, WORTH_PART);
+		if (ws.ws_worth != WORTH_PART)
+			break;
+		*hint = block_first(ws.ws_span, ws.ws_block);
+		n = block_hold(ws.ws_span, ws.ws_block, base, out, want,
+		    true);
+		if (n > 0)
+			return (n);
+		*hint += VM_EXTBLOCK_FRAMES;
+	}
+	return (0);
+}
+
 unsigned
 vm_extmap_hold(struct vm_extmap *map, vm_frame_t *hint, vm_frame_t low,
     vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out, unsigned want)
 {
-	struct vm_extspan *xs;
-	unsigned worth, n;
+	struct worth_search ws;
+	unsigned n = 0;
 
 	KASSERT(((low | high) & BLOCK_MASK) == 0);
-	for (worth = 0; want > 0 && worth < NWORTH; worth++) {
-		xs = worth_find(map, worth, hint, low, high);
-		if (xs == NULL)
-			continue;
-		n = block_hold(xs, span_block(xs, *hint), base, out, want);
-		KASSERT(n != 0);
-		map->xm_nfree -= n;
-		return (n);
+	if (want == 0)
+		return (0);
+	worth_find(&ws, map, *hint, low, high, 0);
+	if (ws.ws_worth > WORTH_WHOLE)
+		return (0);
+	if (ws.ws_worth > 0 && ws.ws_worth <= WORTH_PART)
+		n = hold_sparing(map, hint, low, high, base, out, want);
+	if (n == 0) {
+		*hint = block_first(ws.ws_span, ws.ws_block);
+		n = block_hold(ws.ws_span, ws.ws_block, base, out, want,
+		    false);
 	}
-	return (0);
+	map->xm_nfree -= n;
+	return (n);
 }
 
 /*

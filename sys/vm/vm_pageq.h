@@ -121,7 +121,7 @@ static inline struct vm_pageq *
 vm_pageq_of(struct vm_cpuq *cq, enum vm_freelist list)
 {
 
-	return (list < VM_PAGEQ_FIRST ? NULL : &cq->cq_queue[list]);
+	return (list == VM_FREELIST_ISA ? NULL : &cq->cq_queue[list]);
 }
 
 /* vm_pageq_withheld: may plain requests not have what a queue holds? */

@@ -325,49 +325,73 @@ vm_sync_count_at(vm_frame_t frame, enum vm_counter c, uint64_t n)
 		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(seg), c, n);
 }
 
-/* The same for frames of one word; a hole may lie between them. */
+/*
+ * Frames that go one after the other, and mostly to the same segment, are
+ * added up before they are counted.
+ */
+struct tally {
+	enum vm_counter	t_counter;
+	const struct vm_physseg *t_seg;
+	unsigned	t_n;
+};
+
 static void
-count_word(vm_frame_t first, uint32_t mask, enum vm_counter c)
+tally_end(struct tally *t)
 {
-	const struct vm_physseg *seg;
+
+	if (t->t_n != 0)
+		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(t->t_seg),
+		    t->t_counter, t->t_n);
+	t->t_n = 0;
+}
+
+/* Frames of one word; a hole may lie between them. */
+static void
+tally_add(struct tally *t, vm_frame_t first, uint32_t mask)
+{
+	vm_frame_t frame;
 	uint32_t part;
 
 	for (; mask != 0; mask &= ~part) {
-		seg = vm_physseg_find(first + (unsigned)__builtin_ctz(mask));
-		KASSERT(seg != NULL);
+		frame = first + (unsigned)__builtin_ctz(mask);
+		if (t->t_seg == NULL || frame < t->t_seg->vs_start ||
+		    frame >= t->t_seg->vs_end) {
+			tally_end(t);
+			t->t_seg = vm_physseg_find(frame);
+			KASSERT(t->t_seg != NULL);
+		}
 		part = mask;
-		if (seg->vs_end - first < VM_EXTWORD_FRAMES)
-			part &= ((uint32_t)1 << (seg->vs_end - first)) - 1;
-		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(seg), c,
-		    (unsigned)__builtin_popcount(part));
+		if (t->t_seg->vs_end - first < VM_EXTWORD_FRAMES)
+			part &= ((uint32_t)1 << (t->t_seg->vs_end - first)) - 1;
+		t->t_n += (unsigned)__builtin_popcount(part);
 	}
 }
 
 /*
  * Queue -> map: those of the 32 frames from first that are in mask and still
- * held.  Lock held.  => how many, which are counted.
+ * held.  Lock held.  => how many.
  */
 static unsigned
-word_to_map(vm_frame_t first, uint32_t mask, enum vm_counter c)
+word_to_map(vm_frame_t first, uint32_t mask, struct tally *t)
 {
 	enum vm_freelist list = vm_freelist_of(first);
 	unsigned n;
 
 	mask = vm_extmap_unhold(&vm_map, first, mask);
 	n = (unsigned)__builtin_popcount(mask);
-	count_word(first, mask, c);
+	tally_add(t, first, mask);
 	atomic_store_explicit(&list_free[list], vm_sync_nfree(list) + n,
 	    memory_order_relaxed);
 	return (n);
 }
 
-/* The same for one frame on demand; false: the entry was stale. */
+/* The same for one frame; false: the entry was stale. */
 static bool
-queue_to_map(vm_frame_t frame)
+queue_to_map(vm_frame_t frame, struct tally *t)
 {
 
 	return (word_to_map(frame & ~(vm_frame_t)WORD_LAST,
-	    (uint32_t)1 << (frame & WORD_LAST), VM_COUNT_STEAL) != 0);
+	    (uint32_t)1 << (frame & WORD_LAST), t) != 0);
 }
 
 /* How many entries ahead of its turn a frame's state is asked for. */
@@ -381,6 +405,7 @@ static unsigned
 entries_to_map(const struct vm_pageq *q, unsigned n)
 {
 	vm_frame_t frame = n > 0 ? vm_pageq_frame(q, 0) : 0, first;
+	struct tally t = { .t_counter = VM_COUNT_SPILL };
 	unsigned i = 0, done = 0;
 	uint32_t mask;
 
@@ -394,8 +419,9 @@ entries_to_map(const struct vm_pageq *q, unsigned n)
 			mask |= (uint32_t)1 << (frame - first);
 			i++;
 		}
-		done += word_to_map(first, mask, VM_COUNT_SPILL);
+		done += word_to_map(first, mask, &t);
 	}
+	tally_end(&t);
 	return (done);
 }
 
@@ -472,6 +498,7 @@ cpu_work(uint32_t cpu)
 static uint64_t
 queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 {
+	struct tally t = { .t_counter = VM_COUNT_STEAL };
 	uint32_t i, count = vm_pageq_entries(q);
 	uint64_t n = 0;
 	vm_frame_t frame;
@@ -479,8 +506,9 @@ queue_drain(const struct vm_pageq *q, vm_frame_t low, vm_frame_t high)
 	for (i = 0; i < count; i++) {
 		frame = vm_pageq_frame(q, i);
 		if (frame >= low && frame < high)
-			n += queue_to_map(frame);
+			n += queue_to_map(frame, &t);
 	}
+	tally_end(&t);
 	return (n);
 }
 
@@ -762,23 +790,18 @@ queue_window(const struct vm_pageq *q, enum vm_freelist list,
 static void
 entries_count(const struct vm_pageq *q, unsigned i, unsigned end)
 {
-	const struct vm_physseg *seg = NULL;
-	vm_frame_t frame;
-	unsigned n = 0;
+	const struct vm_physseg *seg;
+	unsigned stop;
 
-	for (; i < end; i++) {
-		frame = q->pq_base + atomic_load_explicit(&q->pq_entry[i],
-		    memory_order_relaxed);
-		if (seg != NULL && frame < seg->vs_end) {
-			n++;
-			continue;
-		}
-		if (seg != NULL)
-			vm_sync_count_at(seg->vs_start, VM_COUNT_REFILL, n);
-		seg = vm_physseg_find(frame);
-		n = 1;
+	for (; i < end; i = stop) {
+		seg = vm_physseg_find(vm_pageq_frame(q, i));
+		KASSERT(seg != NULL);
+		/* Mostly all of them lie in one segment. */
+		for (stop = end; vm_pageq_frame(q, stop - 1) >= seg->vs_end;)
+			stop--;
+		vm_counter_add_at(vm_md_curcpu(), vm_physseg_slot(seg),
+		    VM_COUNT_REFILL, stop - i);
 	}
-	vm_sync_count_at(seg->vs_start, VM_COUNT_REFILL, n);
 }
 
 /* Map -> queue, for a queue that is empty. */
@@ -794,6 +817,9 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
 	cpu_uses_queues(cpu);
 	queue_window(q, list, &low, &high);
 	s = vm_sync_lock();
+	/* It is empty, so it may begin anywhere. */
+	atomic_store_explicit(&q->pq_tail, 0, memory_order_relaxed);
+	atomic_store_explicit(&q->pq_head, 0, memory_order_relaxed);
 	want = list_avail(list, 0);
 	if (want > VM_PAGEQ_BATCH)
 		want = VM_PAGEQ_BATCH;
@@ -819,7 +845,6 @@ queue_refill(struct vm_cpuq *cq, uint32_t cpu, enum vm_freelist list)
 		atomic_store_explicit(&q->pq_entry[n - 1 - i], a,
 		    memory_order_relaxed);
 	}
-	atomic_store_explicit(&q->pq_tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&q->pq_head, n, memory_order_release);
 	vm_counter_add(cpu, VM_COUNT_REFILL, n);
 	vm_sync_unlock(s);
@@ -1156,6 +1181,7 @@ entry_word(const struct vm_pageq *q, vm_frame_t frame)
 static bool
 held_take(vm_frame_t start, vm_frame_t end)
 {
+	struct tally t = { .t_counter = VM_COUNT_STEAL };
 	struct vm_extent ext;
 	uint64_t n = 0;
 	bool owned = false;
@@ -1166,12 +1192,13 @@ held_take(vm_frame_t start, vm_frame_t end)
 		if (ext.e_state == VM_FRAME_FREE)
 			continue;
 		for (f = ext.e_start; f < ext.e_end && !owned; f++) {
-			if (queue_to_map(f))
+			if (queue_to_map(f, &t))
 				n++;
 			else
 				owned = true;
 		}
 	}
+	tally_end(&t);
 	vm_counter_add(vm_md_curcpu(), VM_COUNT_STEAL, n);
 	avail_gen++;
 	return (!owned);

@@ -1017,6 +1017,47 @@ ATF_TC_BODY(hold_worth, tc)
 	world_fini(&w);
 }
 
+/* What lies between runs of 64 KiB is held before one of them is broken. */
+ATF_TC_WITHOUT_HEAD(hold_spares);
+ATF_TC_BODY(hold_spares, tc)
+{
+	static const uint64_t spans[][2] = { { 0, CHUNK } };
+	static const uint32_t between[] = { 18, 20, 47, BLOCK + 7 };
+	_Atomic uint32_t out[8];
+	vm_frame_t hint = 0, f;
+	struct world w;
+	unsigned i, n;
+
+	(void)tc;
+	world_make(&w, NULL, spans, NITEMS(spans));
+	set(&w, 0, 16, VM_FRAME_FREE);
+	set(&w, 32, 48, VM_FRAME_FREE);		/* broken by the next */
+	set(&w, 33, 47, VM_FRAME_HEAD);
+	set(&w, 64, 80, VM_FRAME_FREE);
+	set(&w, 18, 19, VM_FRAME_FREE);
+	set(&w, 20, 21, VM_FRAME_FREE);
+	set(&w, 32, 33, VM_FRAME_HEAD);
+	set(&w, BLOCK + 7, BLOCK + 8, VM_FRAME_FREE);
+	set(&w, BLOCK + 16, BLOCK + 32, VM_FRAME_FREE);
+	set(&w, 2 * BLOCK, 3 * BLOCK, VM_FRAME_FREE);
+	for (i = 0; i < NITEMS(between); i += n) {
+		n = vm_extmap_hold(&w.w_map, &hint, 0, CHUNK, 0, out,
+		    NITEMS(out));
+		ATF_REQUIRE(n > 0 && i + n <= NITEMS(between));
+		for (f = 0; f < n; f++)
+			ATF_REQUIRE_EQ(out[f], between[i + f]);
+	}
+	/* Then a run of a block that is in parts, last what is whole. */
+	for (i = 0; i < 3 * 16; i += n) {
+		n = vm_extmap_hold(&w.w_map, &hint, 0, CHUNK, 0, out,
+		    NITEMS(out));
+		ATF_REQUIRE(n > 0 && out[0] < 2 * BLOCK);
+	}
+	ATF_REQUIRE_EQ(w.w_map.xm_nfree, BLOCK);
+	ATF_REQUIRE(vm_extmap_check(&w.w_map, &f) == NULL);
+	world_fini(&w);
+}
+
 /*
  * Which frames were ever used: all that were not free at some time since they
  * were inserted.
@@ -1179,6 +1220,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, across_spans);
 	ATF_TP_ADD_TC(tp, hold_nothing);
 	ATF_TP_ADD_TC(tp, hold_worth);
+	ATF_TP_ADD_TC(tp, hold_spares);
 	ATF_TP_ADD_TC(tp, fresh);
 	ATF_TP_ADD_TC(tp, check_sees);
 	return (atf_no_error());
