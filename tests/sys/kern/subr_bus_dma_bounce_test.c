@@ -524,6 +524,15 @@ ATF_TC_BODY(lines, tc)
 	ATF_CHECK_EQ(2, map[0]->dm_nsegs);
 	bus_dmamap_destroy(tag, map[0]);
 	bus_dmatag_destroy(tag);
+	/* A reserve in which the first run that is long enough crosses one. */
+	tag = make_tag("lines", 4 * MiB + 8 * PAGE, 4 * MiB + 32 * PAGE - 1);
+	ATF_REQUIRE_EQ(0, bus_dmatag_reserve(tag, 24 * PAGE, 0));
+	map[0] = make_map(tag, 64 * KiB, 1, 64 * KiB, 64 * KiB, 0);
+	ATF_REQUIRE_EQ(0, bus_dmamap_load(tag, map[0], src, 64 * KiB, NULL,
+	    BUS_DMA_NOWAIT));
+	ATF_CHECK_EQ(4 * MiB + 16 * PAGE, map[0]->dm_segs[0].ds_addr);
+	bus_dmamap_destroy(tag, map[0]);
+	bus_dmatag_destroy(tag);
 	ATF_CHECK_EQ(0, nlines);
 }
 
@@ -637,6 +646,39 @@ ATF_TC_BODY(allocnow, tc)
 	    BUS_DMA_NOWAIT));
 	bus_dmamap_destroy(tag, later);
 	bus_dmamap_destroy(tag, now);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ_MSG(0, nlines, "%s", lastline);
+	audit();
+}
+
+/* As many gaps, and as large, as alignment can make. */
+ATF_TC_WITHOUT_HEAD(allocnow_gaps);
+ATF_TC_BODY(allocnow_gaps, tc)
+{
+	struct bus_dma_vec vec[32];
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	unsigned i;
+
+	start();
+	tag = any_tag();
+	ATF_REQUIRE_EQ(0, bus_dmatag_align(tag, 512));
+	map = make_map(tag, 3 * PAGE, 32, 3 * PAGE, 0,
+	    BUS_DMA_ALLOCNOW | BUS_DMA_NOWAIT);
+	/* Each one that is not aligned is followed by one that is. */
+	for (i = 0; i < 32; i += 2) {
+		vec[i] = (struct bus_dma_vec){ src + i * PAGE + 1, 513 };
+		vec[i + 1] = (struct bus_dma_vec){ src + (i + 1) * PAGE, 1 };
+	}
+	hog_all();
+	ATF_REQUIRE_EQ(0, bus_dmamap_load_vec(tag, map, vec, 32,
+	    BUS_DMA_NOWAIT));
+	ATF_CHECK_EQ(32, map->dm_nsegs);
+	bus_dmamap_sync(tag, map, 0, map->dm_mapsize, BUS_DMASYNC_PREWRITE);
+	bus_dmamap_sync(tag, map, 0, map->dm_mapsize, BUS_DMASYNC_POSTWRITE);
+	bus_dmamap_unload(tag, map);
+	unhog_all();
+	bus_dmamap_destroy(tag, map);
 	bus_dmatag_destroy(tag);
 	ATF_CHECK_EQ_MSG(0, nlines, "%s", lastline);
 	audit();
@@ -781,10 +823,14 @@ ATF_TC_BODY(waiting, tc)
 ATF_TC_WITHOUT_HEAD(alignment);
 ATF_TC_BODY(alignment, tc)
 {
+	struct bus_dma_vec odd[3];
 	bus_dma_tag_t tag, child;
 	bus_dmamap_t map;
 
 	start();
+	odd[0] = (struct bus_dma_vec){ src + 1, 77 };
+	odd[1] = (struct bus_dma_vec){ src + 1001, 99 };
+	odd[2] = (struct bus_dma_vec){ src + 7003, 33 };
 	tag = any_tag();
 	ATF_CHECK_EQ(EINVAL, bus_dmatag_align(tag, 0));
 	ATF_CHECK_EQ(EINVAL, bus_dmatag_align(tag, 3));
@@ -808,6 +854,10 @@ ATF_TC_BODY(alignment, tc)
 	ATF_CHECK_EQ(1, map->dm_nsegs);
 	ATF_CHECK_EQ(0, map->dm_segs[0].ds_addr % 64);
 	ATF_CHECK(map->dm_segs[0].ds_addr - SRC >= SRC_SIZE);
+	bus_dmamap_unload(child, map);
+	/* What is bounced together needs no gaps, nor segments of its own. */
+	ATF_REQUIRE_EQ(0, bus_dmamap_load_vec(child, map, odd, 3, 0));
+	ATF_CHECK_EQ(1, map->dm_nsegs);
 	bus_dmamap_unload(child, map);
 	map->dm_maxsegsz = 63;
 	ATF_CHECK_EQ(EINVAL, bus_dmamap_load(child, map, src, 64, NULL, 0));
@@ -889,6 +939,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, lines);
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, allocnow);
+	ATF_TP_ADD_TC(tp, allocnow_gaps);
 	ATF_TP_ADD_TC(tp, scattered);
 	ATF_TP_ADD_TC(tp, waiting);
 	ATF_TP_ADD_TC(tp, alignment);
