@@ -24,10 +24,12 @@
 #define	MAXOWNER	65536		/* tags have 16 bits */
 #define	MAXCOUNTER	1024
 #define	MAXCPU		4096
+#define	MAXSEGCOUNTER	(1U << 20)	/* sets, one a CPU and slot */
 #define	MAXSPACE	4096
 #define	MAXELEMENT	8192		/* bytes of an element */
 #define	READ_FRAMES	(1U << 24)	/* whose tags are read at once */
 #define	READ_PAGE	2048		/* frames whose tags fill a page */
+#define	READ_COUNTERS	(1U << 20)	/* bytes of counters read at once */
 
 struct reader {
 	struct source	*r_src;
@@ -35,6 +37,7 @@ struct reader {
 	struct vm_export r_head;
 	struct vm_export_span *r_span;	/* by first frame */
 	unsigned	r_nspan;
+	uint32_t	*r_slot;	/* of each segment's counters */
 };
 
 /* Bytes that have to be there. */
@@ -49,18 +52,24 @@ read_bytes(const struct reader *r, const char *what, paddr_t pa, void *buf,
 }
 
 /*
- * The head.  Members behind the first ones may not be there: then they are 0.
+ * The head.  It grew twice since this version began: members that a kernel
+ * does not have are 0 here.
  */
-#define	HEAD_MIN	offsetof(struct vm_export, ve_spaces)
+#define	HEAD_MIN	offsetof(struct vm_export, ve_seg_counters)
+#define	HEAD_SEGS	offsetof(struct vm_export, ve_spaces)
 
 static void
 read_head(struct reader *r, paddr_t where)
 {
 	struct vm_export *ve = &r->r_head;
+	size_t size = HEAD_MIN;
 
 	read_bytes(r, "extent state", where, ve, HEAD_MIN);
 	if (ve->ve_size >= sizeof(*ve))
-		read_bytes(r, "extent state", where, ve, sizeof(*ve));
+		size = sizeof(*ve);
+	else if (ve->ve_size >= HEAD_SEGS)
+		size = HEAD_SEGS;
+	read_bytes(r, "extent state", where, ve, size);
 }
 
 static void
@@ -93,6 +102,21 @@ check_head(const struct reader *r, paddr_t where)
 		    "2^%u", name, (unsigned)ve->ve_page_shift, PAGE_SHIFT);
 }
 
+/* Up to max elements, of each of which at least size bytes are known? */
+static void
+check_array(const struct reader *r, const char *what,
+    const struct vm_export_array *ea, size_t size, unsigned max)
+{
+
+	if (ea->vea_count > max)
+		errx(1, "%s: %s: %u elements, more than %u", r->r_st->st_name,
+		    what, (unsigned)ea->vea_count, max);
+	if (ea->vea_size < size || ea->vea_size > MAXELEMENT)
+		errx(1, "%s: %s: elements of %u bytes, not %zu to %u",
+		    r->r_st->st_name, what, (unsigned)ea->vea_size, size,
+		    MAXELEMENT);
+}
+
 /*
  * An array of up to max elements, of each of which the first size bytes are
  * known; the kernel's elements may be longer.
@@ -107,13 +131,7 @@ read_array(const struct reader *r, const char *what,
 
 	if (ea->vea_count == 0)
 		return (NULL);
-	if (ea->vea_count > max)
-		errx(1, "%s: %s: %u elements, more than %u", r->r_st->st_name,
-		    what, (unsigned)ea->vea_count, max);
-	if (ea->vea_size < size || ea->vea_size > MAXELEMENT)
-		errx(1, "%s: %s: elements of %u bytes, not %zu to %u",
-		    r->r_st->st_name, what, (unsigned)ea->vea_size, size,
-		    MAXELEMENT);
+	check_array(r, what, ea, size, max);
 	raw = xcalloc(ea->vea_count, ea->vea_size);
 	read_bytes(r, what, ea->vea_paddr, raw,
 	    (size_t)ea->vea_count * ea->vea_size);
@@ -139,7 +157,9 @@ load_segments(struct reader *r)
 	if (seg == NULL)
 		errx(1, "%s: no memory segments: the allocator has not "
 		    "started yet", r->r_st->st_name);
+	r->r_slot = xcalloc(ea->vea_count, sizeof(*r->r_slot));
 	for (i = 0; i < ea->vea_count; i++) {
+		r->r_slot[i] = seg[i].ves_slot;
 		if (seg[i].ves_list >= VM_NFREELIST)
 			errx(1, "%s: segment %u: unknown free list %u",
 			    r->r_st->st_name, i, (unsigned)seg[i].ves_list);
@@ -490,6 +510,94 @@ load_counters(const struct reader *r)
 }
 
 /*
+ * Counters by segment: a set for each CPU and slot, of which a segment has
+ * one.  There may be many, so that they are not all kept.
+ */
+
+/*
+ * Which segment has a slot.
+ * => for each of the slots, the segment, or the number of segments: none.
+ */
+static unsigned *
+slot_owners(const struct reader *r, unsigned nslots)
+{
+	unsigned nseg = r->r_st->st_nseg, i, slot;
+	unsigned *owner = xcalloc(nslots, sizeof(*owner));
+
+	for (i = 0; i < nslots; i++)
+		owner[i] = nseg;
+	for (i = 0; i < nseg; i++) {
+		slot = r->r_slot[i];
+		if (slot >= nslots)
+			errx(1, "%s: segment %u: counters in slot %u of %u",
+			    r->r_st->st_name, i, slot, nslots);
+		if (owner[slot] != nseg)
+			errx(1, "%s: segments %u and %u: counters in the same "
+			    "slot %u", r->r_st->st_name, owner[slot], i, slot);
+		owner[slot] = i;
+	}
+	return (owner);
+}
+
+/* Add a set to what is known of a segment. */
+static void
+add_counters(struct state *st, unsigned seg, const char *set)
+{
+	uint64_t *sum = &st->st_segcounter[(size_t)seg * st->st_ncounter];
+	uint64_t value;
+	unsigned i;
+
+	for (i = 0; i < st->st_ncounter; i++) {
+		memcpy(&value, set + i * sizeof(value), sizeof(value));
+		sum[i] += value;
+	}
+}
+
+static void
+sum_counters(const struct reader *r, const struct vm_export_array *ea,
+    const unsigned *owner, unsigned nslots)
+{
+	unsigned max = READ_COUNTERS / ea->vea_size, first, i, n;
+	char *raw = xcalloc(max, ea->vea_size);
+
+	for (first = 0; first < ea->vea_count; first += n) {
+		n = ea->vea_count - first < max ? ea->vea_count - first : max;
+		read_bytes(r, "segment counters", ea->vea_paddr +
+		    (uint64_t)first * ea->vea_size, raw,
+		    (size_t)n * ea->vea_size);
+		for (i = 0; i < n; i++) {
+			if (owner[(first + i) % nslots] < r->r_st->st_nseg)
+				add_counters(r->r_st,
+				    owner[(first + i) % nslots],
+				    raw + (size_t)i * ea->vea_size);
+		}
+	}
+	free(raw);
+}
+
+static void
+load_seg_counters(const struct reader *r)
+{
+	const struct vm_export_array *ea = &r->r_head.ve_seg_counters;
+	unsigned nslots = r->r_head.ve_seg_slots, *owner;
+	struct state *st = r->r_st;
+
+	if (ea->vea_count == 0 || st->st_ncounter == 0)
+		return;
+	check_array(r, "segment counters", ea,
+	    st->st_ncounter * sizeof(uint64_t), MAXSEGCOUNTER);
+	if (nslots == 0 || ea->vea_count % nslots != 0 ||
+	    ea->vea_count / nslots > MAXCPU)
+		errx(1, "%s: segment counters: %u sets do not make CPUs of "
+		    "%u slots", st->st_name, (unsigned)ea->vea_count, nslots);
+	owner = slot_owners(r, nslots);
+	st->st_segcounter = xcalloc((size_t)st->st_nseg * st->st_ncounter,
+	    sizeof(*st->st_segcounter));
+	sum_counters(r, ea, owner, nslots);
+	free(owner);
+}
+
+/*
  * Spaces.  Nothing is done with their numbers but to print them.
  */
 static void
@@ -543,6 +651,8 @@ export_load(struct state *st, struct source *src, paddr_t where)
 	load_map(&r);
 	load_owner_names(&r);
 	load_counters(&r);
+	load_seg_counters(&r);
 	load_spaces(&r);
+	free(r.r_slot);
 	free(r.r_span);
 }

@@ -13,6 +13,7 @@
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <vm/vm_export.h>
@@ -41,10 +42,14 @@ struct options {
 	bool		o_summary;	/* -s */
 };
 
+/* What is wrong, with the word that is, which may hold anything. */
 static _Noreturn void
-usage(void)
+usage(const char *what, const char *word)
 {
+	char shown[64];
 
+	printable(shown, sizeof(shown), word, strlen(word));
+	warnx("%s: %s", shown, what);
 	(void)fprintf(stderr,
 	    "usage: extstat [-js] [-q request] [-R directory]\n"
 	    "       extstat [-js] [-q request] -M core -N kernel\n"
@@ -56,9 +61,12 @@ usage(void)
 static void
 parse_options(int argc, char **argv, struct options *o)
 {
+	char option[3] = "-";
 	int c;
 
-	while ((c = getopt(argc, argv, "d:jM:N:Q:q:R:s")) != -1) {
+	opterr = 0;
+	while ((c = getopt(argc, argv, ":d:jM:N:Q:q:R:s")) != -1) {
+		option[1] = (char)optopt;
 		switch (c) {
 		case 'd':
 			o->o_dump = optarg;
@@ -84,12 +92,14 @@ parse_options(int argc, char **argv, struct options *o)
 		case 's':
 			o->o_summary = true;
 			break;
+		case ':':
+			usage("this option needs an argument", option);
 		default:
-			usage();
+			usage("no such option", option);
 		}
 	}
 	if (optind != argc)
-		usage();
+		usage("no such argument", argv[optind]);
 }
 
 /* Do the options belong together? */

@@ -13,12 +13,14 @@
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <jansson.h>
 
 #include "json.h"
 #include "report.h"
 #include "request.h"
+#include "util.h"
 
 #define	INT(n)	((json_int_t)(n))
 
@@ -45,6 +47,34 @@ member(const char *name)
 {
 
 	(void)printf(",\n\"%s\":", name);
+}
+
+/*
+ * A number of 64 bits; JSON's has a sign here, so that the largest become
+ * strings.
+ */
+static json_t *
+wide_json(uint64_t n)
+{
+	char text[24];
+
+	if (n <= INT64_MAX)
+		return (json_integer(INT(n)));
+	(void)snprintf(text, sizeof(text), "%" PRIu64, n);
+	return (json_string(text));
+}
+
+/* All counters, by name. */
+static json_t *
+counter_values(const struct state *st, const uint64_t *values)
+{
+	json_t *object = json_object();
+	unsigned i;
+
+	for (i = 0; i < st->st_ncounter; i++)
+		(void)json_object_set_new(object,
+		    st->st_counter[i].sc_name.sn_name, wide_json(values[i]));
+	return (object);
 }
 
 static json_t *
@@ -76,6 +106,10 @@ segments_json(const struct state *st, const struct report *rp)
 		    "list", vm_freelist_name(seg->vs_list));
 		(void)json_object_update_new(object,
 		    tally_json(&rp->rp_seg[i]));
+		if (st->st_segcounter != NULL)
+			(void)json_object_set_new(object, "counters",
+			    counter_values(st,
+			    &st->st_segcounter[i * st->st_ncounter]));
 		(void)printf(i == 0 ? "[\n" : ",\n");
 		dump(object);
 	}
@@ -158,30 +192,14 @@ largest_json(struct state *st)
 static void
 counters_json(const struct state *st)
 {
-	json_t *object = json_object();
+	uint64_t *values = xcalloc(st->st_ncounter, sizeof(*values));
 	unsigned i;
 
 	for (i = 0; i < st->st_ncounter; i++)
-		(void)json_object_set_new(object,
-		    st->st_counter[i].sc_name.sn_name,
-		    json_integer(INT(st->st_counter[i].sc_value)));
+		values[i] = st->st_counter[i].sc_value;
 	member("counters");
-	dump(object);
-}
-
-/*
- * A number of 64 bits; JSON's has a sign here, so that the largest become
- * strings.
- */
-static json_t *
-wide_json(uint64_t n)
-{
-	char text[24];
-
-	if (n <= INT64_MAX)
-		return (json_integer(INT(n)));
-	(void)snprintf(text, sizeof(text), "%" PRIu64, n);
-	return (json_string(text));
+	dump(counter_values(st, values));
+	free(values);
 }
 
 static void

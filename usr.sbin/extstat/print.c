@@ -151,6 +151,34 @@ print_counters(const struct state *st)
 }
 
 /*
+ * Zeros are left out: most counters are of what has no address.
+ */
+static void
+print_seg_counters(const struct state *st)
+{
+	const struct vm_physseg *seg;
+	uint64_t value;
+	unsigned i, c;
+
+	if (st->st_segcounter == NULL)
+		return;
+	(void)printf("\ncounters by segment\n%-16s %-14s %-8s %20s\n",
+	    "counter", "start", "list", "value");
+	for (c = 0; c < st->st_ncounter; c++) {
+		for (i = 0; i < st->st_nseg; i++) {
+			seg = &st->st_seg[i];
+			value = st->st_segcounter[i * st->st_ncounter + c];
+			if (value != 0)
+				(void)printf("%-16s 0x%012" PRIx64 " %-8s %20"
+				    PRIu64 "\n",
+				    st->st_counter[c].sc_name.sn_name,
+				    vm_ptoa(seg->vs_start),
+				    vm_freelist_name(seg->vs_list), value);
+		}
+	}
+}
+
+/*
  * Those of kmem(9) in which nothing is allocated, and that keep no page, are
  * left out: there are many, and nothing is to be seen.
  */
@@ -193,6 +221,7 @@ print_state(struct state *st, bool extents)
 	print_lists(&rp);
 	print_largest(st);
 	print_counters(st);
+	print_seg_counters(st);
 	print_spaces(st);
 	(void)printf("\n");
 	if (rp.rp_headless != 0)

@@ -51,6 +51,7 @@ struct state {
 	unsigned	st_nowner;
 	struct state_counter *st_counter;
 	unsigned	st_ncounter;
+	uint64_t	*st_segcounter;	/* st_ncounter a segment; or NULL */
 	struct state_space *st_space;
 	unsigned	st_nspace;
 	unsigned	st_spaces_left;	/* that were not described */

@@ -78,6 +78,16 @@ static const char full_output[] =
 "alloc                            1300\n"
 "free                               24\n"
 "\n"
+"counters by segment\n"
+"counter          start          list                    value\n"
+"alloc            0x000000100000 isa                       800\n"
+"alloc            0x000000ff0000 isa                       100\n"
+"alloc            0x000100000000 default                   400\n"
+"free             0x000000100000 isa                        10\n"
+"free             0x000000ff0000 isa                         7\n"
+"free             0x000001000000 dma31                       5\n"
+"free             0x000100000000 default                     2\n"
+"\n"
 "pools, extent maps and kernel memory\n"
 "name                 kind        size      used      free   largest"
 "    pieces\n"
@@ -146,7 +156,7 @@ number(json_t *object, const char *key)
 ATF_TC_WITHOUT_HEAD(json);
 ATF_TC_BODY(json, tc)
 {
-	json_t *root, *extents, *extent, *space;
+	json_t *root, *extents, *extent, *space, *segments, *counters;
 	const struct result *r;
 	struct synth sy;
 	char audit[256];
@@ -161,7 +171,14 @@ ATF_TC_BODY(json, tc)
 	ATF_CHECK_STREQ(json_string_value(json_object_get(root, "audit")),
 	    audit);
 	ATF_CHECK_EQ(number(root, "page_size"), 4096);
-	ATF_CHECK_EQ(json_array_size(json_object_get(root, "segments")), 5);
+	segments = json_object_get(root, "segments");
+	ATF_CHECK_EQ(json_array_size(segments), 5);
+	counters = json_object_get(json_array_get(segments, 0), "counters");
+	ATF_CHECK_EQ(number(counters, "alloc"), 0);
+	counters = json_object_get(json_array_get(segments, 2), "counters");
+	ATF_CHECK_EQ(json_object_size(counters), SYNTH_NCOUNTER);
+	ATF_CHECK_EQ(number(counters, "alloc"), 100);
+	ATF_CHECK_EQ(number(counters, "free"), 7);
 	ATF_CHECK_EQ(json_array_size(json_object_get(root, "largest")), 7);
 	ATF_CHECK_EQ(number(json_object_get(root, "total"), "free"),
 	    76 * 4096);
@@ -303,7 +320,6 @@ ATF_TC_BODY(query_bad, tc)
 ATF_TC_WITHOUT_HEAD(options);
 ATF_TC_BODY(options, tc)
 {
-	const struct result *r;
 
 	ATF_CHECK(run_failed(run_extstat(tc, "-M", "x", NULL), "-M needs -N"));
 	ATF_CHECK(run_failed(run_extstat(tc, "-Q", "x", NULL), "-Q needs"));
@@ -315,12 +331,37 @@ ATF_TC_BODY(options, tc)
 	    NULL), "-d only goes with -Q"));
 	ATF_CHECK(run_failed(run_extstat(tc, "-s", "-q", "size=1", NULL),
 	    "exclude each other"));
-	r = run_extstat(tc, "-x", NULL);
-	ATF_CHECK_EQ(r->r_status, 1);
-	ATF_CHECK(strstr(r->r_err, "usage: extstat") != NULL);
-	r = run_extstat(tc, "-s", "junk", NULL);
-	ATF_CHECK_EQ(r->r_status, 1);
-	ATF_CHECK(strstr(r->r_err, "usage: extstat") != NULL);
+}
+
+/* Words that are none of ours are named, before what would be right. */
+ATF_TC_WITHOUT_HEAD(usage);
+ATF_TC_BODY(usage, tc)
+{
+	static const struct {
+		const char	*args[4];
+		const char	*text;
+	} cases[] = {
+		{ { "-x" }, "extstat: -x: no such option\nusage: extstat" },
+		{ { "-sjx", "-R" }, "extstat: -x: no such option\nusage: " },
+		{ { "-s\033" }, "extstat: -?: no such option\nusage: " },
+		{ { "-s", "-q" }, "extstat: -q: this option needs an argument"
+		    "\nusage: extstat" },
+		{ { "-s", "junk" }, "extstat: junk: no such argument\nusage: "
+		    "extstat" },
+		{ { "-s", "--", "-M\n\033[2J" }, "extstat: -M??[2J: no such "
+		    "argument\nusage: extstat" },
+	};
+	const struct result *r;
+	unsigned i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		r = run_extstat(tc, cases[i].args[0], cases[i].args[1],
+		    cases[i].args[2], NULL);
+		ATF_CHECK_MSG(r->r_status == 1 && r->r_out[0] == '\0' &&
+		    strncmp(r->r_err, cases[i].text, strlen(cases[i].text)) ==
+		    0, "%s: exit %d, %s%s", cases[i].text, r->r_status,
+		    r->r_out, r->r_err);
+	}
 }
 
 /*
@@ -405,7 +446,7 @@ FAULT(byteorder, sy->sy_export->ve_byteorder = 0x01020305)
 FAULT(newer, sy->sy_export->ve_version = VM_EXPORT_VERSION + 1)
 FAULT(version_0, sy->sy_export->ve_version = 0)
 FAULT(small, sy->sy_export->ve_size =
-    offsetof(struct vm_export, ve_spaces) - 1)
+    offsetof(struct vm_export, ve_seg_counters) - 1)
 FAULT(pages, sy->sy_export->ve_page_shift = 14)
 FAULT(pages_huge, sy->sy_export->ve_page_shift = UINT32_MAX)
 
@@ -459,6 +500,23 @@ FAULT(counters_small, sy->sy_export->ve_counters.vea_size = 8)
 FAULT(many_counters, sy->sy_export->ve_counters.vea_count = 100000)
 FAULT(many_counter_names, sy->sy_export->ve_counter_names.vea_count = 1025)
 
+FAULT(slots_away, sy->sy_export->ve_seg_counters.vea_paddr = 0x50000)
+FAULT(slots_zero, sy->sy_export->ve_seg_counters.vea_paddr = 0)
+FAULT(slots_over, sy->sy_export->ve_seg_counters.vea_paddr = 0x140000 - 376)
+FAULT(slots_wrap, sy->sy_export->ve_seg_counters.vea_paddr = UINT64_MAX - 90)
+FAULT(slots_small, sy->sy_export->ve_seg_counters.vea_size = 15)
+FAULT(slots_size_huge, sy->sy_export->ve_seg_counters.vea_size = UINT32_MAX)
+FAULT(many_slots, sy->sy_export->ve_seg_counters.vea_count = 1 << 20 | 8)
+FAULT(more_slots, sy->sy_export->ve_seg_counters.vea_count = 4096 * 8;
+    sy->sy_export->ve_seg_counters.vea_size = 8192)
+FAULT(slots_odd, sy->sy_export->ve_seg_counters.vea_count = 15)
+FAULT(slots_cpus, sy->sy_export->ve_seg_counters.vea_count = 4097 * 8)
+FAULT(no_slots, sy->sy_export->ve_seg_slots = 0)
+FAULT(slots_huge, sy->sy_export->ve_seg_slots = UINT32_MAX)
+FAULT(slot_beyond, sy->sy_seg[2].ves_slot = 8)
+FAULT(slot_max, sy->sy_seg[4].ves_slot = UINT32_MAX)
+FAULT(slot_twice, sy->sy_seg[3].ves_slot = 3)
+
 FAULT(spaces_away, sy->sy_export->ve_spaces.vea_paddr = 0x50000)
 FAULT(spaces_wrap, sy->sy_export->ve_spaces.vea_paddr = UINT64_MAX - 90)
 FAULT(spaces_small, sy->sy_export->ve_spaces.vea_size = 95)
@@ -511,7 +569,7 @@ static const struct fault faults[] = {
 	F(byteorder, "damaged: byte order 0x1020305"),
 	F(newer, "version 3: newer than this extstat, which knows 2"),
 	F(version_0, "unknown version 0"),
-	F(small, "extent state of 143 bytes, less than 144"),
+	F(small, "extent state of 119 bytes, less than 120"),
 	F(pages, "pages of 2^14 bytes are not supported, only 2^12"),
 	F(pages_huge, "pages of 2^4294967295 bytes are not supported"),
 
@@ -566,6 +624,23 @@ static const struct fault faults[] = {
 	F(many_counters, "counters: 100000 elements, more than 4096"),
 	F(many_counter_names, "counter names: 1025 elements, more than 1024"),
 
+	F(slots_away, "segment counters: 384 bytes at 0x50000 are not in "
+	    "memory"),
+	F(slots_zero, "segment counters: 384 bytes at 0 are not in memory"),
+	F(slots_over, "segment counters: 384 bytes at 0x13fe88 are not in"),
+	F(slots_wrap, "segment counters: 384 bytes at "),
+	F(slots_small, "segment counters: elements of 15 bytes, not 16 to"),
+	F(slots_size_huge, "segment counters: elements of 4294967295 bytes"),
+	F(many_slots, "segment counters: 1048584 elements, more than 1048576"),
+	F(more_slots, "segment counters: 1048576 bytes at "),
+	F(slots_odd, "segment counters: 15 sets do not make CPUs of 8 slots"),
+	F(slots_cpus, "segment counters: 32776 sets do not make CPUs of 8"),
+	F(no_slots, "segment counters: 16 sets do not make CPUs of 0 slots"),
+	F(slots_huge, "16 sets do not make CPUs of 4294967295 slots"),
+	F(slot_beyond, "segment 2: counters in slot 8 of 8"),
+	F(slot_max, "segment 4: counters in slot 4294967295 of 8"),
+	F(slot_twice, "segments 0 and 3: counters in the same slot 3"),
+
 	F(spaces_away, "spaces: 480 bytes at 0x50000 are not in memory"),
 	F(spaces_wrap, "spaces: 480 bytes at "),
 	F(spaces_small, "spaces: elements of 95 bytes, not 96 to"),
@@ -588,8 +663,8 @@ static const struct fault faults[] = {
 	F(symbol_between, "lies in no segment of the file"),
 	F(no_segment, "lies in no segment of the file"),
 	F(other_address, "no extent state at 0x111000: another kernel"),
-	F(address_away, "extent state: 144 bytes at 0x80010000 are not in"),
-	F(address_wraps, "extent state: 144 bytes at "),
+	F(address_away, "extent state: 120 bytes at 0x80010000 are not in"),
+	F(address_wraps, "extent state: 120 bytes at "),
 };
 
 ATF_TC_WITHOUT_HEAD(hostile);
@@ -621,6 +696,15 @@ FAULT(no_tags, sy->sy_span[0].vep_owners = 0)
 FAULT(no_counters, sy->sy_export->ve_counters.vea_count = 0)
 FAULT(no_spaces, sy->sy_export->ve_spaces.vea_count = 0)
 FAULT(older, sy->sy_export->ve_size = offsetof(struct vm_export, ve_spaces))
+FAULT(oldest, sy->sy_export->ve_size =
+    offsetof(struct vm_export, ve_seg_counters); sy->sy_seg[0].ves_slot = 99)
+FAULT(between, sy->sy_export->ve_size = sizeof(struct vm_export) - 1;
+    sy->sy_export->ve_spaces.vea_count = UINT32_MAX)
+FAULT(no_seg_counters, sy->sy_export->ve_seg_counters.vea_count = 0;
+    sy->sy_export->ve_seg_slots = 0; sy->sy_seg[0].ves_slot = 99)
+FAULT(seg_counters_zero, memset(sy->sy_segcounter, 0, 384))
+FAULT(seg_counters_max, sy->sy_segcounter[0] = UINT64_MAX - 100)
+FAULT(seg_counters_one, sy->sy_export->ve_seg_counters.vea_count = 8)
 FAULT(kind, sy->sy_space[0].vxs_kind = 77)
 FAULT(kind_0, sy->sy_space[0].vxs_kind = 0)
 FAULT(space_name, memset(sy->sy_space[0].vxs_name, 27, 32))
@@ -636,8 +720,15 @@ static const struct fault odds[] = {
 	F(no_names, "0x000000109000        4K allocated ?\n"),
 	F(no_tags, "0x000000109000        4K allocated -\n"),
 	F(no_counters, "alloc                               0\n"),
-	F(no_spaces, "24\n\naudit"),
-	F(older, "24\n\naudit"),
+	F(no_spaces, "default                     2\n\naudit"),
+	F(older, "default                     2\n\naudit"),
+	F(between, "default                     2\n\naudit"),
+	F(oldest, "free                               24\n\naudit"),
+	F(no_seg_counters, "free                               24\n\npools"),
+	F(seg_counters_zero, "                value\n\npools"),
+	F(seg_counters_max, "isa      18446744073709551615\n"),
+	F(seg_counters_one, "alloc            0x000000100000 isa              "
+	    "         700\n"),
 	F(kind, "sram                 ?            16K"),
 	F(kind_0, "sram                 ?            16K"),
 	F(space_name, "??????????????????????????????? pool "),
@@ -826,9 +917,9 @@ mutate_somewhere(struct synth *sy)
 		mutate((uint8_t *)sy->sy_export, sizeof(*sy->sy_export));
 		break;
 	case 3:
-		/* From the segments to the counters. */
+		/* From the segments to the spaces. */
 		mutate((uint8_t *)sy->sy_seg, (size_t)((uint8_t *)
-		    sy->sy_counter - (uint8_t *)sy->sy_seg));
+		    (sy->sy_space + SYNTH_NSPACE) - (uint8_t *)sy->sy_seg));
 		break;
 	}
 }
@@ -878,6 +969,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, query_json);
 	ATF_TP_ADD_TC(tp, query_bad);
 	ATF_TP_ADD_TC(tp, options);
+	ATF_TP_ADD_TC(tp, usage);
 	ATF_TP_ADD_TC(tp, not_files);
 	ATF_TP_ADD_TC(tp, hostile);
 	ATF_TP_ADD_TC(tp, odd);

@@ -35,11 +35,11 @@ static const struct {
 };
 
 static const struct vm_export_seg segments[SYNTH_NSEG] = {
-	{ 0x1, 0x9, VM_FREELIST_ISA, 0 },
+	{ 0x1, 0x9, VM_FREELIST_ISA, 3 },
 	{ 0x100, 0x140, VM_FREELIST_ISA, 0 },
-	{ 0xff0, 0x1000, VM_FREELIST_ISA, 0 },
-	{ 0x1000, 0x1010, VM_FREELIST_DMA31, 0 },
-	{ 0x100000, 0x100010, VM_FREELIST_DEFAULT, 0 }
+	{ 0xff0, 0x1000, VM_FREELIST_ISA, 7 },
+	{ 0x1000, 0x1010, VM_FREELIST_DMA31, 1 },
+	{ 0x100000, 0x100010, VM_FREELIST_DEFAULT, 2 }
 };
 
 /* States: 0 free, 1 held, 2 further, 3 first frame of an allocation. */
@@ -145,6 +145,28 @@ make_array(struct synth *sy, struct vm_export_array *ea, uint64_t *at,
 	*at += count * size;
 }
 
+/*
+ * Counters by segment, in sets that are longer than there are counters; what
+ * is in no segment's slot, and what is behind the counters, is not to be read.
+ */
+static void
+make_seg_counters(struct synth *sy, uint64_t *at)
+{
+	static const uint64_t sets[SYNTH_NCPU * SYNTH_NSLOT][3] = {
+		{ 700, 10, 7777 }, { 0, 5, 7777 }, { 250, 0, 7777 },
+		{ 0, 0, 7777 }, { 9, 9, 9 }, { 9, 9, 9 }, { 9, 9, 9 },
+		{ 50, 5, 7777 },
+		{ 100, 0, 7777 }, { 0, 0, 7777 }, { 150, 2, 7777 },
+		{ 0, 0, 7777 }, { 9, 9, 9 }, { 9, 9, 9 }, { 9, 9, 9 },
+		{ 50, 2, 7777 }
+	};
+
+	make_array(sy, &sy->sy_export->ve_seg_counters, at,
+	    SYNTH_NCPU * SYNTH_NSLOT, sizeof(sets[0]), sets,
+	    &sy->sy_segcounter);
+	sy->sy_export->ve_seg_slots = SYNTH_NSLOT;
+}
+
 static void
 make_description(struct synth *sy)
 {
@@ -196,6 +218,7 @@ make_description(struct synth *sy)
 	    sizeof(counters[0]), counters, &sy->sy_countername);
 	make_array(sy, &ve->ve_counters, &at, SYNTH_NCPU,
 	    SYNTH_NCOUNTER * sizeof(uint64_t), values, &sy->sy_counter);
+	make_seg_counters(sy, &at);
 	make_array(sy, &ve->ve_spaces, &at, SYNTH_NSPACE, sizeof(spaces[0]),
 	    spaces, &sy->sy_space);
 }

@@ -36,6 +36,7 @@
 #define	SYNTH_NCPU	2
 #define	SYNTH_NCOUNTER	2
 #define	SYNTH_NSPACE	5
+#define	SYNTH_NSLOT	8
 #define	SYNTH_EXPORT	0x110000ULL	/* where the description lies */
 
 struct synth {
@@ -54,6 +55,7 @@ struct synth {
 	struct vm_export_name *sy_owner;
 	struct vm_export_name *sy_countername;
 	uint64_t	*sy_counter;
+	uint64_t	*sy_segcounter;	/* sets of 3, the last is padding */
 	struct vm_export_space *sy_space;
 	uint64_t	*sy_words;	/* of the first span */
 	uint16_t	*sy_tags;	/* likewise */
