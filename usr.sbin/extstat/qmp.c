@@ -12,6 +12,10 @@
  * directory that both QEMU and we may write to.  What it writes is a core,
  * and is read as one.
  *
+ * A core of everything goes through a pipe.  QEMU has no command that ends a
+ * dump, during which the guest stands still; but it gives up when the other
+ * end of the pipe is closed, as it is when we end, in whatever way.
+ *
  * Whatever is at the other end of the socket may send anything, slowly or not
  * at all.  Each command has a time within which its answer has to be there,
  * however much else arrives, and a line has a longest length.
@@ -20,7 +24,7 @@
  * that end the program are let in only where we wait for the socket.
  */
 
-#define	_GNU_SOURCE			/* memfd_create, ppoll */
+#define	_GNU_SOURCE			/* memfd_create, pipe2, ppoll */
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -50,6 +54,7 @@
 #define	RESUME_TIME	(5 * SECOND)
 #define	STALL_TIME	(60 * SECOND)	/* a core that does not grow */
 #define	POLL_TIME	(SECOND / 10)
+#define	PIPE_SIZE	(1 << 20)	/* bytes, of the pipe and of a read */
 #define	FDNAME		"extstat"
 #define	TEXTLEN		200		/* of a foreign message */
 #define	NFATAL		3
@@ -66,6 +71,7 @@ struct qmp {
 	json_int_t	q_id;		/* of the last command */
 	char		q_error[TEXTLEN];	/* of the last command */
 	char		q_event[TEXTLEN];	/* why a dump failed */
+	int		q_pipe;		/* through which a core comes, or -1 */
 	bool		q_stopped;	/* by us: to be continued */
 	bool		q_resuming;
 	sigset_t	q_mask;		/* as it was before we came */
@@ -149,6 +155,7 @@ unblock_signals(struct qmp *q)
 }
 
 static void	qmp_resume(struct qmp *);
+static void	cancel_dump(struct qmp *);
 
 static void
 remove_partial(void)
@@ -164,8 +171,9 @@ die_of_signal(struct qmp *q)
 {
 	int sig = caught;
 
-	qmp_resume(q);
 	remove_partial();
+	qmp_resume(q);
+	cancel_dump(q);
 	unblock_signals(q);
 	(void)raise(sig);
 	_exit(1);
@@ -473,9 +481,9 @@ static void
 at_end(void)
 {
 
+	remove_partial();
 	if (the_qmp != NULL)
 		qmp_resume(the_qmp);
-	remove_partial();
 }
 
 static struct qmp *
@@ -484,6 +492,7 @@ qmp_open(const char *path)
 	struct qmp *q = xcalloc(1, sizeof(*q));
 
 	q->q_source.src_name = path;
+	q->q_pipe = -1;
 	q->q_buf = xcalloc(MAXLINE, 1);
 	the_qmp = q;
 	if (atexit(at_end) != 0)
@@ -633,9 +642,9 @@ qmp_source(const char *path, const struct machine *m)
  * A core of everything.
  */
 
-/* How far the dump is, in *donep; false: it is complete. */
+/* How far the dump is, in *donep; false: it is complete, or failed. */
 static bool
-dump_active(struct qmp *q, json_int_t *donep)
+dump_active(struct qmp *q, json_int_t *donep, bool *failedp)
 {
 	json_t *value = must(q, "query-dump", NULL, -1);
 	char status[TEXTLEN];
@@ -643,31 +652,133 @@ dump_active(struct qmp *q, json_int_t *donep)
 	message_text(status, value, "status");
 	*donep = json_integer_value(json_object_get(value, "completed"));
 	json_decref(value);
-	if (strcmp(status, "completed") == 0)
-		return (false);
-	if (strcmp(status, "active") != 0)
-		fail(q, "dump-guest-memory: %s",
-		    q->q_event[0] != '\0' ? q->q_event : "failed");
+	*failedp = strcmp(status, "completed") != 0;
+	return (strcmp(status, "active") == 0);
+}
+
+/* Wait until something comes through the pipe, or until then. */
+static bool
+wait_pipe(struct qmp *q, uint64_t until)
+{
+	struct pollfd pfd = { .fd = q->q_pipe, .events = POLLIN };
+	uint64_t t = now();
+	struct timespec ts;
+	int n;
+
+	if (caught != 0)
+		die_of_signal(q);
+	t = t < until ? until - t : 0;
+	ts.tv_sec = (time_t)(t / SECOND);
+	ts.tv_nsec = (long)(t % SECOND);
+	n = ppoll(&pfd, 1, &ts, &q->q_mask);
+	if (n == -1 && errno != EINTR)
+		fail(q, "%s", strerror(errno));
+	if (caught != 0)
+		die_of_signal(q);
+	return (n > 0);
+}
+
+static void
+write_file(int fd, const char *file, const char *buf, size_t len)
+{
+	ssize_t n;
+
+	for (; len > 0; buf += n, len -= (size_t)n) {
+		n = write(fd, buf, len);
+		if (n == -1 && errno == EINTR)
+			n = 0;
+		if (n == -1)
+			err(1, "%s", file);
+	}
+}
+
+/*
+ * Copy what comes until then.
+ * => false: the other end of the pipe is closed.
+ */
+static bool
+copy_until(struct qmp *q, int fd, const char *file, char *buf,
+    uint64_t until)
+{
+	ssize_t n;
+
+	do {
+		if (!wait_pipe(q, until))
+			continue;
+		n = read(q->q_pipe, buf, PIPE_SIZE);
+		if (n == 0)
+			return (false);
+		if (n > 0)
+			write_file(fd, file, buf, (size_t)n);
+		else if (errno != EAGAIN && errno != EINTR)
+			fail(q, "%s", strerror(errno));
+	} while (now() < until);
 	return (true);
 }
 
 static void
-wait_dump(struct qmp *q)
+copy_dump(struct qmp *q, int fd, const char *file)
 {
 	struct timespec ts = { .tv_nsec = (long)POLL_TIME };
+	char *buf = xcalloc(PIPE_SIZE, 1);
 	json_int_t done = -1, before = -1;
 	uint64_t since = now();
+	bool failed, open = true;
 
-	while (dump_active(q, &done)) {
+	while (dump_active(q, &done, &failed)) {
 		if (done != before)
 			since = now();
 		before = done;
 		if (now() - since > STALL_TIME)
 			fail(q, "dump-guest-memory: stalled");
-		(void)ppoll(NULL, 0, &ts, &q->q_mask);
+		if (open)
+			open = copy_until(q, fd, file, buf, now() + POLL_TIME);
+		else
+			(void)ppoll(NULL, 0, &ts, &q->q_mask);
 		if (caught != 0)
 			die_of_signal(q);
 	}
+	if (failed)
+		fail(q, "dump-guest-memory: %s",
+		    q->q_event[0] != '\0' ? q->q_event : "failed");
+	if (open && copy_until(q, fd, file, buf, now() + ANSWER_TIME))
+		fail(q, "dump-guest-memory: complete, but without end");
+	free(buf);
+}
+
+/* Have QEMU give up a dump, and wait until the guest runs again. */
+static void
+cancel_dump(struct qmp *q)
+{
+	struct timespec ts = { .tv_nsec = (long)POLL_TIME / 10 };
+	uint64_t until = now() + RESUME_TIME;
+	json_int_t done;
+	bool failed;
+
+	if (q->q_pipe == -1)
+		return;
+	(void)close(q->q_pipe);
+	q->q_resuming = true;
+	while (dump_active(q, &done, &failed)) {
+		if (now() > until)
+			fail(q, "dump-guest-memory: does not end");
+		(void)ppoll(NULL, 0, &ts, NULL);
+	}
+}
+
+/* => the end that QEMU is to write to. */
+static int
+make_pipe(struct qmp *q)
+{
+	int fd[2];
+
+	if (pipe2(fd, O_CLOEXEC) == -1 ||
+	    fcntl(fd[0], F_SETFL, O_NONBLOCK) == -1)
+		err(1, "pipe");
+	/* More at a time, if we may. */
+	(void)fcntl(fd[0], F_SETPIPE_SZ, PIPE_SIZE);
+	q->q_pipe = fd[0];
+	return (fd[1]);
 }
 
 void
@@ -675,15 +786,20 @@ qmp_dump(const char *path, const char *file)
 {
 	struct qmp *q = qmp_open(path);
 	int fd = open(file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int end;
 
 	if (fd == -1)
 		err(1, "%s", file);
 	partial_file = file;
+	end = make_pipe(q);
 	json_decref(must(q, "getfd", json_pack("{s:s}", "fdname", FDNAME),
-	    fd));
+	    end));
+	(void)close(end);
 	json_decref(must(q, "dump-guest-memory", json_pack("{s:b, s:s, s:b}",
 	    "paging", 0, "protocol", "fd:" FDNAME, "detach", 1), -1));
-	wait_dump(q);
+	copy_dump(q, fd, file);
+	(void)close(q->q_pipe);
+	q->q_pipe = -1;
 	core_close(core_attach(fd, file));
 	partial_file = NULL;
 	qmp_close(q);

@@ -61,6 +61,29 @@ refused()
 	grep -qF "$text" stderr || atf_fail "not: $text"
 }
 
+# sums_agree FILE COUNTER...: those of the segments make those of all.
+sums_agree()
+{
+
+	sums_file=$1
+	shift
+	for c; do
+		atf_check -o save:sum awk -v c="$c" '
+		    /^counters$/ { part = 1 }
+		    /^counters by segment$/ { part = 2 }
+		    substr($0, 1, 16) == sprintf("%-16s", c) {
+			sum[part] += $NF
+		    }
+		    END {
+			print sum[1]
+			if (sum[1] != sum[2])
+				print "by segment:", sum[2]
+		    }' \
+		    "$sums_file"
+		atf_check -o match:'^[1-9][0-9]*$' -o not-match:segment cat sum
+	done
+}
+
 atf_test_case agree
 agree_head()
 {
@@ -94,6 +117,7 @@ agree_body()
 	guest_until '^audit now: '
 	atf_check -o save:live "$EXTSTAT" -Q qmp -N "$GUEST_KERNEL"
 	agree live now
+	sums_agree live alloc free refill "run alloc"
 	[ "$(sed -n 's/^audit: //p' dead)" != "$kernel" ] ||
 	    atf_fail "nothing has changed"
 	leave
@@ -205,6 +229,42 @@ busy_body()
 	guest_wait
 }
 
+atf_test_case dump_signal
+dump_signal_head()
+{
+	atf_set descr "A guest whose core nobody wants any more goes on"
+	atf_set require.progs qemu-system-x86_64
+}
+dump_signal_body()
+{
+
+	programs
+	guest "" -M q35,memory-backend=m0 -smp 1 -m 3G \
+	    -object memory-backend-ram,id=m0,size=3G,reserve=off
+	n=0
+	for sig in TERM HUP KILL; do
+		"$EXTSTAT" -Q qmp -d core 2>stderr &
+		pid=$!
+		until [ -s core ]; do
+			kill -0 $pid || atf_fail "it is through"
+		done
+		kill -$sig $pid
+		wait $pid
+		[ "$(kill -l $?)" = $sig ] || atf_fail "not ended by $sig"
+		[ $sig = KILL ] || [ ! -e core ] || atf_fail "half a core"
+		rm -f core
+		# No dump is in the way, and the guest answers.
+		atf_check -o save:live "$EXTSTAT" -s -Q qmp -N "$GUEST_KERNEL"
+		n=$((n + 1))
+		guest_type audit
+		until guest_console &&
+		    [ "$(grep -c '^audit now: ' console)" -eq $n ]; do
+			sleep 0.1
+		done
+	done
+	leave
+}
+
 atf_test_case wrong
 wrong_head()
 {
@@ -274,6 +334,7 @@ atf_init_test_cases()
 	atf_add_test_case high
 	atf_add_test_case query
 	atf_add_test_case busy
+	atf_add_test_case dump_signal
 	atf_add_test_case wrong
 	atf_add_test_case not_started
 }

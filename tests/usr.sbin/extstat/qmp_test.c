@@ -95,6 +95,28 @@ answer_error(struct server *s, const char *desc)
  * What QEMU does.
  */
 
+/* All of the core, in a process of its own as QEMU has a thread for it. */
+static void
+serve_whole(struct server *s)
+{
+	const uint8_t *p = s->s_guest.sy_core;
+	size_t len = s->s_guest.sy_coresize;
+	ssize_t n;
+
+	answer(s, "return", "{}");
+	if (fork() == 0) {
+		for (; len > 0; p += n, len -= (size_t)n) {
+			n = write(s->s_passed, p, len);
+			if (n <= 0)
+				break;
+		}
+		_exit(0);
+	}
+	(void)close(s->s_passed);
+	s->s_passed = -1;
+	say_line(s, "{\"event\": \"DUMP_COMPLETED\"}\r\n");
+}
+
 /* The guest's core, whatever the range: more than was asked for is no harm. */
 static void
 serve_dump(struct server *s)
@@ -105,6 +127,10 @@ serve_dump(struct server *s)
 	if (json_object_get(s->s_args, "begin") != NULL &&
 	    synth_memory(&s->s_guest, pa) == NULL) {
 		answer_error(s, "dump: no guest memory to dump");
+		return;
+	}
+	if (json_is_true(json_object_get(s->s_args, "detach"))) {
+		serve_whole(s);
 		return;
 	}
 	if (pwrite(s->s_passed, s->s_guest.sy_core, s->s_guest.sy_coresize,
@@ -232,6 +258,7 @@ server_start(const char *greeting, const char *status, server_script *script)
 		return (pid);
 	}
 	(void)alarm(2 * RUN_TIME);
+	(void)signal(SIGPIPE, SIG_IGN);
 	s.s_passed = -1;
 	s.s_status = status;
 	s.s_log = fopen(LOG, "w");
@@ -776,49 +803,147 @@ script_dump_failed(struct server *s, const char *command)
 	return (true);
 }
 
+/* Says that it dumped, and writes nothing. */
+static bool
+script_dump_empty(struct server *s, const char *command)
+{
+
+	if (strcmp(command, "dump-guest-memory") != 0)
+		return (false);
+	(void)close(s->s_passed);
+	s->s_passed = -1;
+	answer(s, "return", "{}");
+	return (true);
+}
+
+/* The same, and keeps the pipe. */
+static bool
+script_dump_kept(struct server *s, const char *command)
+{
+
+	if (strcmp(command, "dump-guest-memory") != 0)
+		return (false);
+	answer(s, "return", "{}");
+	return (true);
+}
+
+/* Half of it. */
+static bool
+script_dump_half(struct server *s, const char *command)
+{
+
+	if (strcmp(command, "dump-guest-memory") == 0)
+		s->s_guest.sy_coresize /= 2;
+	return (false);
+}
+
+/* Writes for ever, as long as anybody reads. */
 static bool
 script_dump_slow(struct server *s, const char *command)
 {
 
+	if (strcmp(command, "dump-guest-memory") == 0) {
+		answer(s, "return", "{}");
+		return (true);
+	}
+	if (strcmp(command, "query-dump") != 0)
+		return (false);
+	if (write(s->s_passed, "", 1) == 1)
+		answer(s, "return", "{\"status\": \"active\", "
+		    "\"completed\": 1}");
+	else {
+		(void)fprintf(s->s_log, "given up\n");
+		(void)fflush(s->s_log);
+		answer(s, "return", "{\"status\": \"failed\", "
+		    "\"completed\": 1}");
+	}
+	return (true);
+}
+
+/* Does not mind that nobody reads. */
+static bool
+script_dump_stuck(struct server *s, const char *command)
+{
+
+	(void)s;
 	if (strcmp(command, "query-dump") != 0)
 		return (false);
 	answer(s, "return", "{\"status\": \"active\", \"completed\": 1}");
 	return (true);
 }
 
+static const char *const dump_args[] = { "-Q", SOCKET, "-d", "new.core",
+    NULL };
+
+static const struct result *
+run_dump(const atf_tc_t *tc)
+{
+
+	return (run_finish(run_start(tc, dump_args)));
+}
+
 ATF_TC_WITHOUT_HEAD(dump_bad);
 ATF_TC_BODY(dump_bad, tc)
 {
-	static const char *const args[] = { "-Q", SOCKET, "-d", "new.core",
-	    NULL };
+	static const struct {
+		server_script	*script;
+		const char	*text;
+	} cases[] = {
+		{ script_dump_failed, "dump-guest-memory: dump: failed to "
+		    "write memory: No space left" },
+		{ script_dump_empty, "new.core: empty file" },
+		{ script_dump_half, "new.core: truncated" },
+		{ script_dump_kept, "dump-guest-memory: complete, but without "
+		    "end" },
+	};
+	pid_t pid;
+	unsigned i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pid = server_start(GREETING, RUNNING, cases[i].script);
+		ATF_CHECK(run_failed(run_dump(tc), cases[i].text));
+		ATF_CHECK(access("new.core", F_OK) == -1);
+		server_end(pid);
+	}
+	ATF_CHECK(run_failed(run_extstat(tc, "-Q", SOCKET, "-d",
+	    "no/such/dir", NULL), "qmp: Connection refused"));
+}
+
+/* Signal extstat in the middle of a dump. */
+static const struct result *
+signal_dump(const atf_tc_t *tc, server_script *script, int sig)
+{
 	const struct result *r;
 	pid_t pid, run;
 
-	pid = server_start(GREETING, RUNNING, script_dump_failed);
-	ATF_CHECK(run_failed(run_extstat(tc, "-Q", SOCKET, "-d", "new.core",
-	    NULL), "dump-guest-memory: dump: failed to write memory: No space "
-	    "left"));
-	ATF_CHECK(access("new.core", F_OK) == -1);
-	server_end(pid);
-
-	pid = server_start(GREETING, RUNNING, script_no_dump);
-	ATF_CHECK(run_failed(run_extstat(tc, "-Q", SOCKET, "-d", "new.core",
-	    NULL), "new.core: empty file"));
-	ATF_CHECK(access("new.core", F_OK) == -1);
-	server_end(pid);
-
 	(void)unlink(LOG);
-	pid = server_start(GREETING, RUNNING, script_dump_slow);
-	run = run_start(tc, args);
+	pid = server_start(GREETING, RUNNING, script);
+	run = run_start(tc, dump_args);
 	ATF_REQUIRE(wait_logged("query-dump"));
-	ATF_REQUIRE(kill(run, SIGINT) == 0);
+	ATF_REQUIRE(kill(run, sig) == 0);
 	r = run_finish(run);
-	ATF_CHECK_EQ(r->r_signal, SIGINT);
 	ATF_CHECK(access("new.core", F_OK) == -1);
 	server_end(pid);
+	return (r);
+}
 
-	ATF_CHECK(run_failed(run_extstat(tc, "-Q", SOCKET, "-d",
-	    "no/such/dir", NULL), "qmp: Connection refused"));
+/* QEMU is made to give up, and extstat ends when it has. */
+ATF_TC_WITHOUT_HEAD(dump_signals);
+ATF_TC_BODY(dump_signals, tc)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct result *r;
+	unsigned i;
+
+	for (i = 0; i < 3; i++) {
+		r = signal_dump(tc, script_dump_slow, signals[i]);
+		ATF_CHECK_EQ(r->r_signal, signals[i]);
+		ATF_CHECK_STREQ(r->r_err, "");
+		ATF_CHECK(logged("given up"));
+	}
+	r = signal_dump(tc, script_dump_stuck, SIGTERM);
+	ATF_CHECK(run_failed(r, "dump-guest-memory: does not end: the guest "
+	    "may still be stopped"));
 }
 
 ATF_TP_ADD_TCS(tp)
@@ -835,5 +960,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, not_resumed);
 	ATF_TP_ADD_TC(tp, signals);
 	ATF_TP_ADD_TC(tp, dump_bad);
+	ATF_TP_ADD_TC(tp, dump_signals);
 	return (atf_no_error());
 }
