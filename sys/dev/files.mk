@@ -11,9 +11,15 @@
 DEV_SRCS= \
 	sys/dev/bus.c \
 	sys/dev/cksum.c \
+	sys/dev/disk.c \
+	sys/dev/dmabuf.c \
 	sys/dev/isa/fdc.c \
 	sys/dev/isa/i8237.c \
 	sys/dev/pci/edu.c \
 	sys/dev/pci/nvme.c \
 	sys/dev/pci/pci.c \
-	sys/dev/pci/pci_bar.c
+	sys/dev/pci/pci_bar.c \
+	sys/dev/pci/vioblk.c \
+	sys/dev/pci/virtio_cap.c \
+	sys/dev/pci/virtio_pci.c \
+	sys/dev/pci/virtqueue.c

@@ -16,5 +16,6 @@ const struct device_driver *const device_drivers[] = {
 	&fdc_driver,
 	&edu_driver,
 	&nvme_driver,
+	&vioblk_driver,
 	NULL
 };
