@@ -11,6 +11,7 @@
 DEV_SRCS= \
 	sys/dev/bus.c \
 	sys/dev/cksum.c \
+	sys/dev/device_report.c \
 	sys/dev/disk.c \
 	sys/dev/dmabuf.c \
 	sys/dev/isa/fdc.c \
