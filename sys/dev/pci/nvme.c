@@ -28,6 +28,7 @@
 #include <machine/pmap.h>
 
 #include <dev/cksum.h>
+#include <dev/device_report.h>
 #include <dev/pci/nvmereg.h>
 #include <dev/pci/pci.h>
 
@@ -99,6 +100,14 @@ static bus_dmamap_t data_map;
 static uint64_t ns_blocks;
 static unsigned ns_shift;		/* log2 of the bytes of a block */
 static unsigned xfer_max;		/* bytes */
+
+static uint64_t nvme_moved;		/* bytes, in this job */
+static struct device_figures nvme_figures = {
+	.df_name = NVME_NAME,
+	.df_max = BUS_ADDR_MAX,
+	.df_align = PAGE,
+	.df_contig = ODD_XFER + PAGE,
+};
 
 static uint32_t
 read32(unsigned reg)
@@ -237,6 +246,9 @@ static void
 queue_put(struct queue *q)
 {
 
+	if (q->q_cq.d_kva != NULL && q->q_sq != NULL)
+		bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0, DEPTH * CQE_SIZE,
+		    BUS_DMASYNC_POSTREAD);
 	dmabuf_put(&q->q_cq);
 	dmabuf_put(&q->q_sqbuf);
 	if (q->q_sqmem.vpm_size != 0)
@@ -256,6 +268,9 @@ queue_get(struct queue *q, bool io)
 		error = sq_get(q, io);
 	if (error != 0)
 		queue_put(q);
+	else
+		bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0, DEPTH * CQE_SIZE,
+		    BUS_DMASYNC_PREREAD);
 	return (error);
 }
 
@@ -310,6 +325,8 @@ data_get(void)
 		return (0);
 	printf(NVME_NAME ": no buffer of %u bytes: %s\n", XFER,
 	    errno_name(error));
+	if (error == ENOMEM)
+		bus_dmamem_explain(nvme_tag, PAGE, PAGE, 0);
 	data_put();
 	return (error);
 }
@@ -333,6 +350,27 @@ data_pieces(void)
  */
 
 /*
+ * sq_sync, cq_sync: of the entry that is written, or looked at, next.  All of
+ * a completion queue is the controller's but for the entry looked at.
+ */
+static void
+sq_sync(const struct queue *q, unsigned slot, int ops)
+{
+
+	if (q->q_sqmem.vpm_size == 0)
+		bus_dmamap_sync(nvme_tag, q->q_sqbuf.d_map, slot * SQE_SIZE,
+		    SQE_SIZE, ops);
+}
+
+static void
+cq_sync(const struct queue *q, int ops)
+{
+
+	bus_dmamap_sync(nvme_tag, q->q_cq.d_map, q->q_head * CQE_SIZE,
+	    CQE_SIZE, ops);
+}
+
+/*
  * command_wait: the completion of the command in progress.
  * => 0; ETIMEDOUT; EIO: the controller failed, or refuses it, as *status says
  *    (UINT32_MAX: it does not).
@@ -348,11 +386,11 @@ command_wait(unsigned n, uint32_t *result, uint32_t *status)
 	*status = UINT32_MAX;
 	cqe = (volatile uint32_t *)q->q_cq.d_kva + q->q_head * CQE_DWORDS;
 	for (;;) {
-		bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0,
-		    DEPTH * CQE_SIZE, BUS_DMASYNC_POSTREAD);
+		cq_sync(q, BUS_DMASYNC_POSTREAD);
 		dw3 = cqe[3];
 		if (CQE_PHASE(dw3) == q->q_phase)
 			break;
+		cq_sync(q, BUS_DMASYNC_PREREAD);
 		if ((read32(NVME_CSTS) & CSTS_CFS) != 0)
 			return (EIO);
 		if (nanotime() > end)
@@ -360,6 +398,7 @@ command_wait(unsigned n, uint32_t *result, uint32_t *status)
 		delay(10);
 	}
 	*result = cqe[0];
+	cq_sync(q, BUS_DMASYNC_PREREAD);	/* for its next turn */
 	if (++q->q_head == DEPTH) {
 		q->q_head = 0;
 		q->q_phase ^= 1;
@@ -381,7 +420,7 @@ command(unsigned n, uint32_t sqe[static SQE_DWORDS], uint32_t *resultp)
 	struct queue *q = &queues[n];
 	volatile uint32_t *slot = q->q_sq + q->q_tail * SQE_DWORDS;
 	uint32_t result = 0, status;
-	unsigned i;
+	unsigned i, at = q->q_tail;
 	int error;
 
 	q->q_cid++;
@@ -389,13 +428,10 @@ command(unsigned n, uint32_t sqe[static SQE_DWORDS], uint32_t *resultp)
 	for (i = 0; i < SQE_DWORDS; i++)
 		slot[i] = sqe[i];
 	q->q_tail = (q->q_tail + 1) % DEPTH;
-	if (q->q_sqmem.vpm_size == 0)
-		bus_dmamap_sync(nvme_tag, q->q_sqbuf.d_map, 0,
-		    DEPTH * SQE_SIZE, BUS_DMASYNC_PREWRITE);
-	bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0, DEPTH * CQE_SIZE,
-	    BUS_DMASYNC_PREREAD);
+	sq_sync(q, at, BUS_DMASYNC_PREWRITE);
 	write32(doorbell(n, false), q->q_tail);
 	error = command_wait(n, &result, &status);
+	sq_sync(q, at, BUS_DMASYNC_POSTWRITE);
 	if (error != 0 && status != UINT32_MAX)
 		printf(NVME_NAME ": command 0x%02x on queue %u: status 0x%x\n",
 		    sqe[0] & 0xff, n, status);
@@ -419,14 +455,14 @@ static int
 identify(unsigned what, unsigned ns)
 {
 	uint32_t sqe[SQE_DWORDS] = { ADMIN_IDENTIFY, ns };
+	int error;
 
 	sqe_pointer(sqe, 6, info.d_map->dm_segs[0].ds_addr);
 	sqe[10] = what;
 	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_PREREAD);
-	if (command(0, sqe, NULL) != 0)
-		return (EIO);
+	error = command(0, sqe, NULL);
 	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_POSTREAD);
-	return (0);
+	return (error != 0 ? EIO : 0);
 }
 
 /*
@@ -489,6 +525,10 @@ transfer(unsigned n, bus_dmamap_t map, uint64_t at, unsigned size, bool write)
 	bus_dmamap_sync(nvme_tag, map, 0, size,
 	    write ? BUS_DMASYNC_PREWRITE : BUS_DMASYNC_PREREAD);
 	error = command(n, sqe, NULL);
+	if (map->dm_nsegs > 2)
+		bus_dmamap_sync(nvme_tag, prps.d_map, 0, PAGE,
+		    BUS_DMASYNC_POSTWRITE);
+	nvme_moved += error == 0 ? size : 0;
 	bus_dmamap_sync(nvme_tag, map, 0, size,
 	    write ? BUS_DMASYNC_POSTWRITE : BUS_DMASYNC_POSTREAD);
 	bus_dmamap_unload(nvme_tag, map);
@@ -704,11 +744,15 @@ nvme_job(void)
 		size = READ_MAX;
 	if (data_nsegs == 0)
 		error = job_prepare();
+	nvme_moved = 0;
 	if (error == 0)
 		error = read_all(size, &invites);
 	if (error == 0 && invites)
 		error = copy(size);
-	if (error != 0)
+	if (error == 0) {
+		nvme_figures.df_tag = nvme_tag;
+		device_report(&nvme_figures, nvme_moved);
+	} else
 		release();
 	return (error);
 }
