@@ -202,6 +202,14 @@ counters_json(const struct state *st)
 	free(values);
 }
 
+static json_t *
+space_json(const struct state_space *ss, const uint64_t *size)
+{
+
+	return (state_all(ss, size) ? json_string("18446744073709551616") :
+	    wide_json(*size));
+}
+
 static void
 spaces_json(const struct state *st)
 {
@@ -214,11 +222,9 @@ spaces_json(const struct state *st)
 		    "name", ss->ss_name.sn_name, "kind", ss->ss_kind,
 		    "start", wide_json(ss->ss_start),
 		    "last", wide_json(ss->ss_end),
-		    "size", ss->ss_size == 0 && ss->ss_numbers ?
-		    json_string("18446744073709551616") :
-		    wide_json(ss->ss_size),
-		    "used", wide_json(ss->ss_used),
-		    "free", wide_json(ss->ss_free),
+		    "size", space_json(ss, &ss->ss_size),
+		    "used", space_json(ss, &ss->ss_used),
+		    "free", space_json(ss, &ss->ss_free),
 		    "largest", wide_json(ss->ss_largest),
 		    "pieces", wide_json(ss->ss_pieces)));
 	member("spaces");

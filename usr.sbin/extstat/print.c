@@ -178,6 +178,14 @@ print_seg_counters(const struct state *st)
 	}
 }
 
+static const char *
+space_size(const struct state_space *ss, const uint64_t *size,
+    char buf[NUMBER_LEN])
+{
+
+	return (state_all(ss, size) ? "16384P" : number_format(*size, buf));
+}
+
 /*
  * Those of kmem(9) in which nothing is allocated, and that keep no page, are
  * left out: there are many, and nothing is to be seen.
@@ -198,10 +206,9 @@ print_spaces(const struct state *st)
 			continue;
 		(void)printf("%-20s %-6s %9s %9s %9s %9s %9" PRIu64 "\n",
 		    ss->ss_name.sn_name, ss->ss_kind,
-		    ss->ss_size == 0 && ss->ss_numbers ? "16384P" :
-		    number_format(ss->ss_size, z[0]),
-		    number_format(ss->ss_used, z[1]),
-		    number_format(ss->ss_free, z[2]),
+		    space_size(ss, &ss->ss_size, z[0]),
+		    space_size(ss, &ss->ss_used, z[1]),
+		    space_size(ss, &ss->ss_free, z[2]),
 		    number_format(ss->ss_largest, z[3]), ss->ss_pieces);
 	}
 	if (st->st_spaces_left != 0)

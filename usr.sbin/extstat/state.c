@@ -222,6 +222,17 @@ state_owner_name(const struct state *st, vm_owner_t tag)
 }
 
 bool
+state_all(const struct state_space *ss, const uint64_t *size)
+{
+
+	if (!ss->ss_numbers || ss->ss_size != 0 || *size != 0)
+		return (false);
+	return (size == &ss->ss_size ||
+	    (size == &ss->ss_used && ss->ss_pieces != 0) ||
+	    (size == &ss->ss_free && ss->ss_pieces == 0));
+}
+
+bool
 state_headless(const struct state *st, const struct vm_extent *ext)
 {
 

@@ -34,7 +34,7 @@ struct state_space {
 	bool		ss_numbers;	/* all is in numbers, not in bytes */
 	uint64_t	ss_start;
 	uint64_t	ss_end;		/* inclusive */
-	uint64_t	ss_size;	/* 0: 2^64, or nothing at all */
+	uint64_t	ss_size;	/* these modulo 2^64; state_all() */
 	uint64_t	ss_used;
 	uint64_t	ss_free;
 	uint64_t	ss_largest;
@@ -88,6 +88,13 @@ uint64_t state_frames(const struct state *);
  */
 vm_owner_t state_owner(const struct state *, vm_frame_t head);
 const char *state_owner_name(const struct state *, vm_owner_t);
+
+/*
+ * state_all: is one of the sizes of a space, which is 0, all the 2^64 numbers
+ * there are?  Of a map of all of them some are taken or none is, in pieces or
+ * in none.
+ */
+bool	state_all(const struct state_space *, const uint64_t *size);
 
 /*
  * state_headless: does an extent, found as an allocation, start with a frame

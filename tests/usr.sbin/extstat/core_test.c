@@ -95,7 +95,7 @@ static const char full_output[] =
 "         3\n"
 "tables               order       256K        4K      252K      128K"
 "         1\n"
-"addresses            extent    16384P         0         0  16383.9P"
+"addresses            extent    16384P         0    16384P  16383.9P"
 "         0\n"
 "kmem 64              kmem          4K        64      3.9K        64"
 "         1\n"
@@ -198,6 +198,9 @@ ATF_TC_BODY(json, tc)
 	    "18446744073709551615");
 	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "size")),
 	    "18446744073709551616");
+	ATF_CHECK_STREQ(json_string_value(json_object_get(space, "free")),
+	    "18446744073709551616");
+	ATF_CHECK_EQ(number(space, "used"), 0);
 	extents = json_object_get(root, "extents");
 	ATF_CHECK_EQ(json_array_size(extents), 12);
 	extent = json_array_get(extents, 4);
@@ -709,6 +712,11 @@ FAULT(kind, sy->sy_space[0].vxs_kind = 77)
 FAULT(kind_0, sy->sy_space[0].vxs_kind = 0)
 FAULT(space_name, memset(sy->sy_space[0].vxs_name, 27, 32))
 FAULT(space_numbers, memset(&sy->sy_space[0].vxs_start, 0xff, 56))
+FAULT(space_taken, sy->sy_space[2].vxs_largest = 0;
+    sy->sy_space[2].vxs_pieces = 1)
+FAULT(space_partly, sy->sy_space[2].vxs_used = 1 << 20;
+    sy->sy_space[2].vxs_free = -(uint64_t)(1 << 20);
+    sy->sy_space[2].vxs_pieces = 1)
 FAULT(spaces_left, sy->sy_export->ve_spaces_left = UINT32_MAX)
 FAULT(free_outside, memset(sy->sy_words + 512, 0, 4096))
 FAULT(end_name, memset(sy->sy_owner[1].ven_name, 'x', 16))
@@ -733,6 +741,8 @@ static const struct fault odds[] = {
 	F(kind_0, "sram                 ?            16K"),
 	F(space_name, "??????????????????????????????? pool "),
 	F(space_numbers, "18446744073709551615\n"),
+	F(space_taken, "extent    16384P    16384P         0         0"),
+	F(space_partly, "extent    16384P        1M  16383.9P  16383.9P"),
 	F(spaces_left, "\nand 4294967295 more\n"),
 	F(free_outside, "total         480K      304K       12K      164K"),
 	F(end_name, "8K allocated xxxxxxxxxxxxxxxx\n"),
