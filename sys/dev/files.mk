@@ -21,6 +21,7 @@ DEV_SRCS= \
 	sys/dev/pci/pci.c \
 	sys/dev/pci/pci_bar.c \
 	sys/dev/pci/vioblk.c \
+	sys/dev/pci/vionet.c \
 	sys/dev/pci/virtio_cap.c \
 	sys/dev/pci/virtio_pci.c \
 	sys/dev/pci/virtqueue.c

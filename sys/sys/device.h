@@ -20,7 +20,8 @@
  * through bus_dma(9), move data, check it, give the memory back.  Prints one
  * line with the result.  => 0; ENODEV: there is nothing to use the device
  * with (no disk); another error number.  Called only after dd_attach()
- * returned 0; may be called more than once.
+ * returned 0; may be called more than once, and on any CPU, while others do
+ * the jobs of other drivers.
  */
 struct device_driver {
 	const char	*dd_name;
@@ -33,11 +34,22 @@ extern const struct device_driver fdc_driver;	/* sys/dev/isa/fdc.c */
 extern const struct device_driver edu_driver;	/* sys/dev/pci/edu.c */
 extern const struct device_driver nvme_driver;	/* sys/dev/pci/nvme.c */
 extern const struct device_driver vioblk_driver; /* sys/dev/pci/vioblk.c */
+extern const struct device_driver vionet_driver; /* sys/dev/pci/vionet.c */
 
 /*
  * The drivers of a port, in the order in which they are probed; ends with
  * NULL.  Defined once a port.
  */
 extern const struct device_driver *const device_drivers[];
+
+/*
+ * devices_run: attach all of them, and run the jobs, in turn or at the same
+ * time; checkpoint(label) is called when nothing else runs.
+ * => how many failed.
+ * device_again: run the job of the device that was attached, by the driver's
+ * name.  => 0; ENOENT: no such device was; or as the job.
+ */
+unsigned devices_run(void (*checkpoint)(const char *label));
+int	device_again(const char *name);
 
 #endif /* !_SYS_DEVICE_H_ */

@@ -17,5 +17,6 @@ const struct device_driver *const device_drivers[] = {
 	&edu_driver,
 	&nvme_driver,
 	&vioblk_driver,
+	&vionet_driver,
 	NULL
 };
