@@ -43,6 +43,8 @@ transfer(struct disk *dk, bus_dmamap_t map, uint64_t at, unsigned size,
 	bus_dmamap_sync(dk->dk_tag, map, 0, size,
 	    write ? BUS_DMASYNC_POSTWRITE : BUS_DMASYNC_POSTREAD);
 	bus_dmamap_unload(dk->dk_tag, map);
+	if (error == 0)
+		dk->dk_moved += size;
 	return (error);
 }
 
@@ -237,6 +239,7 @@ disk_job(struct disk *dk)
 	bool invites = false;
 	int error = 0;
 
+	dk->dk_moved = 0;
 	if (dk->dk_blocks < READ_MAX >> dk->dk_shift)
 		size = dk->dk_blocks << dk->dk_shift;
 	if (dk->dk_pages.dp_n == 0 && (error = prepare(dk)) != 0) {

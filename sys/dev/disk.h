@@ -37,6 +37,7 @@ struct disk {
 	int		(*dk_flush)(void *arg);
 	void		*dk_arg;
 	/* ---- */
+	uint64_t	dk_moved;	/* bytes, in the last job */
 	unsigned	dk_xfer;	/* bytes of a transfer */
 	struct dmapages	dk_pages;
 	bus_dmamap_t	dk_map;		/* for these */
@@ -50,6 +51,7 @@ struct disk {
  * to the second, read that again and compare.
  * => 0; ENOTSUP: the limits allow no transfer; another error number; each
  *    after one line on the console.
+ * => dk_moved: the bytes that were moved, in both directions together.
  * => the memory stays allocated, until disk_release().
  */
 int	disk_job(struct disk *);

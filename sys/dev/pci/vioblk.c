@@ -284,15 +284,28 @@ vioblk_attach(void)
 }
 
 static int
+unit_job(struct vioblk *vb)
+{
+	int error;
+
+	if (!vb->vb_works)
+		return (EIO);
+	if ((error = disk_job(&vb->vb_disk)) != 0)
+		release(vb);
+	else
+		virtio_pci_report(&vb->vb_virtio, &vb->vb_queue,
+		    vb->vb_disk.dk_moved);
+	return (error);
+}
+
+static int
 vioblk_job(void)
 {
 	int error = 0, e;
 	unsigned i;
 
 	for (i = 0; i < nunits; i++) {
-		e = units[i].vb_works ? disk_job(&units[i].vb_disk) : EIO;
-		if (e != 0 && units[i].vb_works)
-			release(&units[i]);
+		e = unit_job(&units[i]);
 		if (error == 0)
 			error = e;
 	}

@@ -77,6 +77,7 @@ struct vionet {
 	struct dmabuf	vn_headers;	/* HEADER_ROOM each */
 	struct dmapages	vn_pages;
 	struct slot	vn_slots[NSLOT];
+	uint64_t	vn_moved;	/* bytes of frames, in this job */
 	bool		vn_works;
 };
 
@@ -247,7 +248,7 @@ send(struct vionet *from, const struct vionet *to, unsigned k, uint32_t number,
 static int
 sent(struct vionet *vn, unsigned n)
 {
-	unsigned id;
+	unsigned id, k;
 	uint32_t len;
 	int error;
 
@@ -258,7 +259,9 @@ sent(struct vionet *vn, unsigned n)
 			    errno_name(error));
 			return (EIO);
 		}
-		slot_took(vn, slot_find(vn, NRX, id));
+		k = slot_find(vn, NRX, id);
+		vn->vn_moved += vn->vn_slots[k].s_map->dm_mapsize;
+		slot_took(vn, k);
 	}
 	return (0);
 }
@@ -283,6 +286,7 @@ receive(struct vionet *vn, unsigned *lenp)
 		return (EIO);
 	}
 	*lenp = len - vn->vn_header;
+	vn->vn_moved += *lenp;
 	for (i = 0; i < *lenp; i++)
 		frame[i] = *slot_at(vn, k, i);
 	if ((error = rx_give(vn, k)) == 0)
@@ -413,7 +417,6 @@ exchange(struct vionet *from)
 {
 	struct vionet *to = NULL;
 	struct cksum ck;
-	uint64_t bytes;
 	unsigned n;
 	uint32_t i;
 	int error;
@@ -426,9 +429,8 @@ exchange(struct vionet *from)
 		if ((error = burst(from, to, i, n, &ck)) != 0)
 			return (error);
 	}
-	bytes = ck.ck_len;
 	printf("%s: %u frames, %ju bytes, sent and received by %s, cksum %u, "
-	    "ok\n", from->vn_name, NFRAME, (uintmax_t)bytes, to->vn_name,
+	    "ok\n", from->vn_name, NFRAME, (uintmax_t)ck.ck_len, to->vn_name,
 	    cksum_end(&ck));
 	return (0);
 }
@@ -465,6 +467,8 @@ vionet_job(void)
 	int error = 0, e;
 	unsigned i;
 
+	for (i = 0; i < nunits; i++)
+		units[i].vn_moved = 0;
 	for (i = 0; i < nunits; i++) {
 		e = units[i].vn_works ? exchange(&units[i]) : EIO;
 		if (e != 0 && e != ENODEV && units[i].vn_works)
@@ -472,6 +476,9 @@ vionet_job(void)
 		if (error == 0 || error == ENODEV)
 			error = e != 0 ? e : error;
 	}
+	for (i = 0; i < nunits && error == 0; i++)
+		virtio_pci_report(&units[i].vn_virtio, &units[i].vn_tx,
+		    units[i].vn_moved);
 	return (error);
 }
 

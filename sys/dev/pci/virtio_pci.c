@@ -487,3 +487,17 @@ virtio_pci_config(struct virtio_pci *vp, unsigned offset, void *buf,
 	printf("%s: configuration changes all the time\n", vp->vp_name);
 	return (ENODEV);
 }
+
+void
+virtio_pci_report(struct virtio_pci *vp, const struct virtqueue *vq,
+    uint64_t bytes)
+{
+	struct device_figures *df = &vp->vp_figures;
+
+	df->df_name = vp->vp_name;
+	df->df_tag = vp->vp_tag;
+	df->df_max = vp->vp_legacy ? LEGACY_ADDR_MAX : BUS_ADDR_MAX;
+	df->df_align = vp->vp_legacy ? LEGACY_PAGE : VIRTQ_ALIGN;
+	df->df_contig = virtq_contig(vq);
+	device_report(df, bytes);
+}

@@ -14,6 +14,7 @@
 #ifndef _DEV_PCI_VIRTIO_PCI_H_
 #define	_DEV_PCI_VIRTIO_PCI_H_
 
+#include <dev/device_report.h>
 #include <dev/pci/pci.h>
 #include <dev/pci/virtio_cap.h>
 #include <dev/pci/virtqueue.h>
@@ -26,6 +27,7 @@ struct virtio_pci {
 	bool		vp_legacy;
 	/* The rest is the transport's. */
 	bus_dma_tag_t	vp_qtag;	/* of queues */
+	struct device_figures vp_figures;
 	uint16_t	vp_port;	/* legacy registers */
 	struct virtio_caps vp_caps;	/* modern ones */
 	volatile uint8_t *vp_common;
@@ -55,6 +57,9 @@ struct virtio_pci {
  *
  * virtio_pci_config: len bytes of the device's own configuration, at an offset
  * that is a multiple of 4.  => 0; ENODEV: it has less.
+ *
+ * virtio_pci_report: device_report(), with the limits of a queue, which are
+ * the tightest that there are.
  */
 unsigned virtio_pci_list(unsigned type, struct pci_func *, unsigned max);
 int	virtio_pci_attach(struct virtio_pci *, const struct pci_func *,
@@ -67,5 +72,7 @@ void	virtio_pci_stop(struct virtio_pci *);
 void	virtio_pci_detach(struct virtio_pci *);
 int	virtio_pci_config(struct virtio_pci *, unsigned offset, void *buf,
 	    unsigned len);
+void	virtio_pci_report(struct virtio_pci *, const struct virtqueue *,
+	    uint64_t bytes);
 
 #endif /* !_DEV_PCI_VIRTIO_PCI_H_ */

@@ -58,7 +58,6 @@ struct used_elem {
 #define	EVENT_SIZE	sizeof(uint16_t)
 
 /* [VIRTIO] 2.6: alignments. */
-#define	DESC_ALIGN	16
 #define	AVAIL_ALIGN	2
 #define	USED_ALIGN	4
 #define	LEGACY_ALIGN	4096U		/* [VIRTIO] 2.6.2 */
@@ -112,7 +111,7 @@ static int
 alloc_modern(struct virtqueue *vq, bus_dma_tag_t tag)
 {
 	static const bus_size_t align[VIRTQ_NPARTS] = {
-		DESC_ALIGN, AVAIL_ALIGN, USED_ALIGN
+		VIRTQ_ALIGN, AVAIL_ALIGN, USED_ALIGN
 	};
 	unsigned i;
 	int error = 0;
@@ -205,6 +204,13 @@ virtq_addr(const struct virtqueue *vq, enum virtq_part part)
 {
 
 	return (dmabuf_addr(vq->vq_buf[part]) + vq->vq_off[part]);
+}
+
+bus_size_t
+virtq_contig(const struct virtqueue *vq)
+{
+
+	return (vq->vq_buf[VIRTQ_DESC]->d_seg.ds_len);
 }
 
 /*

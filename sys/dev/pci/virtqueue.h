@@ -60,12 +60,16 @@ struct virtq_seg {
  * virtq_free: gives it back.  The device has been stopped; what it had is
  * forgotten.  A queue of zeros has none.
  * virtq_addr: where a part lies for the device.
+ * virtq_contig: how many bytes of it are contiguous: of the largest part, or
+ * of all.
  */
 #define	VIRTQ_MAX	32768U		/* [VIRTIO] 2.6 */
+#define	VIRTQ_ALIGN	16U		/* of descriptors; others: less */
 int	virtq_alloc(struct virtqueue *, bus_dma_tag_t, const char *name,
 	    unsigned index, unsigned size, bool legacy);
 void	virtq_free(struct virtqueue *);
 bus_addr_t virtq_addr(const struct virtqueue *, enum virtq_part);
+bus_size_t virtq_contig(const struct virtqueue *);
 
 /*
  * virtq_add: a request of n pieces, those that the device writes last; it is
