@@ -153,8 +153,11 @@ pci_bus_walk(uint8_t bus, bool (*function)(const struct pci_func *, void *),
 	return (false);
 }
 
+/* What is in a register, shifted to the right. */
 struct wanted {
-	uint32_t	w_id;
+	unsigned	w_reg;
+	unsigned	w_shift;
+	uint32_t	w_value;
 	struct pci_func	*w_found;
 };
 
@@ -164,22 +167,37 @@ find(const struct pci_func *f, void *arg)
 	struct wanted *w = arg;
 	uint8_t behind;
 
-	if (pci_read(f, PCI_ID) == w->w_id) {
+	if (pci_read(f, w->w_reg) >> w->w_shift == w->w_value) {
 		*w->w_found = *f;
 		return (true);
 	}
 	return (pci_bus_behind(f, &behind) && pci_bus_walk(behind, find, arg));
 }
 
-bool
-pci_find(uint16_t vendor, uint16_t device, struct pci_func *f)
+static bool
+find_wanted(struct wanted *w)
 {
-	struct wanted w = { vendor | (uint32_t)device << 16, f };
 
 	if (!pci_present())
 		return (false);
 	pci_configure();
-	return (pci_bus_walk(0, find, &w));
+	return (pci_bus_walk(0, find, w));
+}
+
+bool
+pci_find(uint16_t vendor, uint16_t device, struct pci_func *f)
+{
+	struct wanted w = { PCI_ID, 0, vendor | (uint32_t)device << 16, f };
+
+	return (find_wanted(&w));
+}
+
+bool
+pci_find_class(uint32_t class, struct pci_func *f)
+{
+	struct wanted w = { PCI_CLASS, 8, class, f };
+
+	return (find_wanted(&w));
 }
 
 /*

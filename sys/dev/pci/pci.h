@@ -83,6 +83,12 @@ bool	pci_bus_behind(const struct pci_func *, uint8_t *bus);
 bool	pci_find(uint16_t vendor, uint16_t device, struct pci_func *);
 
 /*
+ * pci_find_class: the same by base class << 16, subclass << 8 and programming
+ * interface.
+ */
+bool	pci_find_class(uint32_t class, struct pci_func *);
+
+/*
  * pci_configure: claim, for every device, the ports and addresses that
  * firmware gave it, and give some to those that have none; what cannot be is
  * said on the console.  A second call does nothing.
@@ -102,6 +108,15 @@ void	pci_configure(void);
 unsigned pci_nbar(const struct pci_func *);
 int	pci_bar_read(const struct pci_func *, unsigned i, struct pci_bar *);
 int	pci_bar_write(const struct pci_func *, unsigned i, uint64_t base);
+
+/*
+ * pci_map_bar: map the memory of a base address register, at most its first
+ * most bytes, and let the device decode it.  Such a mapping is never undone.
+ * => 0; ENODEV: it has less than least bytes, or no memory; ENOMEM: it cannot
+ *    be mapped; after one line on the console that begins with name.
+ */
+int	pci_map_bar(const struct pci_func *, unsigned i, uint64_t least,
+	    uint64_t most, const char *name, volatile uint8_t **regs);
 
 /*
  * pci_enable, pci_disable: set or clear PCI_COMMAND_* bits.
