@@ -12,13 +12,18 @@
 #ifndef _SYS_SYSTM_H_
 #define	_SYS_SYSTM_H_
 
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Its declarations have printf as an attribute, which is a macro below. */
+#include <machine/vm_machdep.h>
+
 #define	NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
+#define	KASSERT(e)	assert(e)
 
 int	console_printf(const char *, ...)
 	    __attribute__((format(__printf__, 1, 2)));
