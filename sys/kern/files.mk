@@ -12,10 +12,12 @@ KERN_SRCS= \
 	sys/kern/init_main.c \
 	sys/kern/kern_ageing.c \
 	sys/kern/kern_delay.c \
+	sys/kern/kern_device.c \
 	sys/kern/kern_export.c \
 	sys/kern/kern_monitor.c \
 	sys/kern/kern_options.c \
 	sys/kern/kern_smp.c \
+	sys/kern/kern_take.c \
 	sys/kern/kmem_block.c \
 	sys/kern/kmem_report.c \
 	sys/kern/subr_avl.c \

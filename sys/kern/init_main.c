@@ -22,6 +22,7 @@
 #include <sys/options.h>
 #include <sys/smp.h>
 #include <sys/systm.h>
+#include <sys/take.h>
 
 #include <vm/vm_audit.h>
 #include <vm/vm_export.h>
@@ -30,7 +31,7 @@
 /* Less than this is no memory to show anything with. */
 #define	MEMORY_MIN	((psize_t)1 << 20)
 
-static int failures;
+static unsigned failures;
 
 static void
 checkpoint(const char *label)
@@ -103,79 +104,6 @@ memory_start(void)
 	return (true);
 }
 
-/*
- * device_try: => 0; ENXIO: no device; ENODEV: nothing to use it with.  Only
- * its attach function can tell that there is no device, and only its job that
- * there is nothing to use it with.
- */
-static int
-device_try(const struct device_driver *d)
-{
-	int error;
-
-	error = d->dd_attach();
-	if (error != 0) {
-		if (error == ENXIO)
-			printf("%s0: not present\n", d->dd_name);
-		return (error == ENODEV ? EIO : error);
-	}
-	error = d->dd_job();
-	return (error == ENXIO ? EIO : error);
-}
-
-static void
-device_run(const struct device_driver *d)
-{
-	int error;
-
-	error = device_try(d);
-	if (error != 0 && ((error != ENXIO && error != ENODEV) ||
-	    option_required(d->dd_name))) {
-		printf("%s0: failed: %s\n", d->dd_name, errno_name(error));
-		failures++;
-	}
-	if (error == ENXIO)
-		return;
-	checkpoint(d->dd_name);
-	background_resume();
-}
-
-/*
- * devices_check: all that require=... names must be names of drivers.
- */
-static void
-devices_check(void)
-{
-	const struct device_driver *const *d;
-	const char *name;
-	unsigned i, len;
-
-	for (i = 0; (name = option_require(i, &len)) != NULL; i++) {
-		for (d = device_drivers; *d != NULL; d++) {
-			if (strlen((*d)->dd_name) == len &&
-			    memcmp((*d)->dd_name, name, len) == 0)
-				break;
-		}
-		if (*d == NULL) {
-			printf("option require=%.*s: no such driver\n",
-			    (int)len, name);
-			failures++;
-		}
-	}
-}
-
-static void
-devices_run(void)
-{
-	const struct device_driver *const *d;
-
-	devices_check();
-	background_resume();
-	for (d = device_drivers; *d != NULL; d++)
-		device_run(*d);
-	background_pause();
-}
-
 _Noreturn void
 kernel_main(void)
 {
@@ -187,15 +115,20 @@ kernel_main(void)
 	checkpoint("boot");
 
 	smp_start((unsigned)option_number(OPT_CPUS));
-	if (!ageing_start(option_number(OPT_AGE), option_number(OPT_SEED)))
+	if (!ageing_start(option_number(OPT_AGE), option_number(OPT_SEED),
+	    (unsigned)option_number(OPT_FILL)))
 		failures++;
 	checkpoint("aged");
+	if (option_number(OPT_TAKE) != 0) {
+		take_below(option_number(OPT_TAKE));
+		checkpoint("taken");
+	}
 
-	devices_run();
+	failures += devices_run(checkpoint);
 	checkpoint("end");
 
 	if (failures > 0)
-		printf("extant: %d failure%s\n", failures,
+		printf("extant: %u failure%s\n", failures,
 		    failures == 1 ? "" : "s");
 	if (option_number(OPT_EXIT) != 0)
 		kernel_exit(failures > 0 ? 1 : 0);

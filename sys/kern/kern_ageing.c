@@ -16,6 +16,11 @@
  * requests leave alone, has places of its own, filled by constrained requests
  * for one page.
  *
+ * Memory can also be nearly full: then all of it is taken, and given back in
+ * single pages at random, and in a run of HOLE pages here and there, as a
+ * driver of an old device needs one.  From then on so many places stay full;
+ * low pages stay where they are.
+ *
  * Each worker (a CPU other than the first, or the only one) has the places
  * worker, worker + nworkers, ... so that they need no lock among each other.
  * Pages that one CPU took are given back by another all the same: the first
@@ -32,6 +37,7 @@
 #include <sys/ageing.h>
 #include <sys/smp.h>
 #include <sys/systm.h>
+#include <sys/take.h>
 
 #include <machine/pmap.h>
 #include <machine/vm_machdep.h>
@@ -49,6 +55,9 @@
 
 #define	SCRAMBLE	0x9e3779b97f4a7c15ULL	/* odd: loses nothing */
 
+#define	HOLE		16	/* pages of a run, aligned to its size */
+#define	HOLE_SHARE	4	/* of what is given back, one part in runs */
+
 #define	LOW_SHARE(n)	((n) - (n) / 16)	/* of low memory, at first */
 
 struct worker {
@@ -61,6 +70,7 @@ static uint64_t	nplaces;
 static uint64_t	nlow;		/* the first so many are in low memory */
 static struct worker workers[VM_MAXCPU];
 static unsigned	nworkers;
+static unsigned	full;		/* per cent, when nearly full; 0: is not */
 static vm_owner_t owner;
 static bool	only_cpu_works;	/* background() has something to do */
 
@@ -132,18 +142,29 @@ plain_alloc(struct worker *w)
 	return (pa);
 }
 
+/*
+ * below_alloc: a page below high (exclusive), even one of those that plain
+ * requests leave alone.
+ */
 static paddr_t
-low_alloc(void)
+below_alloc(paddr_t high)
 {
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
 	struct vm_pgseg seg;
 	unsigned nsegs;
 
-	req.vpr_high = vm_ptoa(vm_freelist_limit(VM_FREELIST_ISA));
+	req.vpr_high = high;
 	req.vpr_owner = owner;
 	if (vm_pglist_alloc(&req, &seg, &nsegs) != 0)
 		return (VM_PADDR_NONE);
 	return (seg.vps_start);
+}
+
+static paddr_t
+low_alloc(void)
+{
+
+	return (below_alloc(vm_ptoa(vm_freelist_limit(VM_FREELIST_ISA))));
 }
 
 /*
@@ -174,6 +195,20 @@ empty(uint64_t place)
 }
 
 /*
+ * stays: in memory that is nearly full, most places are full, and those in
+ * low memory do not change.
+ */
+static bool
+stays(struct worker *w, uint64_t place)
+{
+
+	if (full == 0)
+		return (false);
+	return (place < nlow || (places[place] != VM_PADDR_NONE &&
+	    random(w) % full >= 100 - full));
+}
+
+/*
  * change: so many changes of a worker's places.
  */
 static void
@@ -186,6 +221,8 @@ change(unsigned worker, unsigned n)
 	mine = (nplaces - worker + nworkers - 1) / nworkers;
 	for (i = 0; i < n; i++) {
 		place = worker + random(w) % mine * nworkers;
+		if (stays(w, place))
+			continue;
 		if (places[place] != VM_PADDR_NONE)
 			empty(place);
 		else
@@ -194,8 +231,8 @@ change(unsigned worker, unsigned n)
 	atomic_fetch_add_explicit(&w->w_changes, n, memory_order_relaxed);
 }
 
-static void
-step(unsigned cpu)
+void
+ageing_step(unsigned cpu)
 {
 
 	if (cpu <= nworkers)
@@ -246,8 +283,8 @@ places_make(uint64_t maxpages)
 
 	(void)vm_audit(&va);
 	nplaces = va.va_free + va.va_held;
-	nlow = LOW_SHARE(low_frames());
-	if (nplaces > maxpages)
+	nlow = full != 0 ? low_frames() : LOW_SHARE(low_frames());
+	if (full == 0 && nplaces > maxpages)
 		nplaces = maxpages;
 	if (nlow > nplaces)
 		nlow = nplaces;
@@ -281,26 +318,66 @@ workers_make(uint64_t seed)
 	}
 }
 
+/*
+ * fill_all: all places that there is memory for.  => how many.
+ */
+static uint64_t
+fill_all(struct worker *w)
+{
+	uint64_t i, n = 0;
+
+	for (i = 0; i < nplaces; i++) {
+		if (fill(w, i)) {
+			n++;
+			continue;
+		}
+		if (full == 0)
+			continue;
+		places[i] = below_alloc(VM_PADDR_MAX);
+		if (places[i] == VM_PADDR_NONE)
+			continue;
+		stamp_set(i);
+		n++;
+	}
+	return (n);
+}
+
+/*
+ * goes: is the page of a place given back again?  Half of them are; or, when
+ * memory is to be nearly full, a share of runs and single ones.
+ */
+static bool
+goes(struct worker *w, uint64_t place)
+{
+	uint64_t run = places[place] / (HOLE * VM_PAGE_SIZE), every;
+
+	if (full == 0)
+		return (random(w) >> 63 != 0);
+	every = 100 * HOLE_SHARE / (100 - full);
+	if (run % every == every / 2)
+		return (true);
+	return (random(w) % (100 * HOLE_SHARE) <
+	    (100 - full) * (HOLE_SHARE - 1));
+}
+
 bool
-ageing_start(uint64_t maxpages, uint64_t seed)
+ageing_start(uint64_t maxpages, uint64_t seed, unsigned percent)
 {
 	struct worker *w = &workers[0];
-	uint64_t i, filled = 0, kept = 0;
+	uint64_t i, filled, kept = 0;
 
-	if (maxpages == 0)
+	full = percent;
+	if (maxpages == 0 && full == 0)
 		return (true);
 	owner = vm_owner_register("ageing");
 	if (!places_make(maxpages))
 		return (false);
 	workers_make(seed);
-	for (i = 0; i < nplaces; i++) {
-		if (fill(w, i))
-			filled++;
-	}
+	filled = fill_all(w);
 	for (i = 0; i < nplaces; i++) {
 		if (places[i] == VM_PADDR_NONE)
 			continue;
-		if (random(w) >> 63 != 0)
+		if (goes(w, i))
 			empty(i);
 		else
 			kept++;
@@ -316,7 +393,7 @@ ageing_run(unsigned rounds)
 {
 	uint64_t end = changes() + rounds * nplaces;
 
-	if (nplaces == 0)
+	if (nplaces == 0 || take_any())
 		return;
 	background_resume();
 	while (changes() < end)
@@ -328,10 +405,10 @@ void
 background_resume(void)
 {
 
-	if (nplaces == 0)
+	if (nplaces == 0 || take_any())
 		return;
 	if (smp_ncpu() > 1)
-		smp_run(step);
+		smp_run(ageing_step);
 	else
 		only_cpu_works = true;
 }

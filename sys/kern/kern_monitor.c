@@ -11,12 +11,14 @@
 
 #include <sys/ageing.h>
 #include <sys/claim.h>
+#include <sys/device.h>
 #include <sys/km_map.h>
 #include <sys/kmem.h>
 #include <sys/machdep.h>
 #include <sys/monitor.h>
 #include <sys/options.h>
 #include <sys/systm.h>
+#include <sys/take.h>
 
 #include <vm/vm_audit.h>
 #include <vm/vm_export.h>
@@ -324,6 +326,47 @@ command_alloc(const char *args)
 }
 
 /*
+ * take, give, job: what drivers do when there is no memory for them.
+ */
+static void
+command_take(const char *args)
+{
+	uint64_t limit;
+
+	if (!options_number(args, (unsigned)strlen(args), true, &limit) ||
+	    limit < VM_PAGE_SIZE) {
+		printf("take: \"%s\" is not a limit in bytes\n", args);
+		return;
+	}
+	take_below(limit);
+	audit_print("taken");
+}
+
+static void
+command_give(const char *args)
+{
+
+	(void)args;
+	take_give();
+	audit_print("given");
+}
+
+static void
+command_job(const char *args)
+{
+	int error;
+
+	background_resume();
+	error = device_again(args);
+	background_pause();
+	if (error == ENOENT)
+		printf("job: \"%s\" is not a driver with a device\n", args);
+	else
+		printf("job: %s: %s\n", args, errno_name(error));
+	audit_print("job");
+}
+
+/*
  * kmem: what is allocated, and whether large memory of scattered pages holds
  * what is written.
  */
@@ -431,12 +474,15 @@ static const struct command commands[] = {
 	{ "explain", command_explain,
 	    "size=N[,align=N][,boundary=N][,low=N][,high=N]: would that fit?" },
 	{ "extents", command_extents, "list all memory" },
+	{ "give", command_give, "free again what take took" },
 	{ "guard", command_guard,
 	    "[before|freed]: touch a page that is not mapped" },
 	{ "help", command_help, "this list" },
+	{ "job", command_job, "NAME: have a device do its job again" },
 	{ "maps", command_maps, "list all extent maps" },
 	{ "kmem", command_kmem, "list and check kernel memory" },
 	{ "quit", command_quit, "[STATUS]: end the run" },
+	{ "take", command_take, "LIMIT: allocate all memory below it" },
 };
 
 static void

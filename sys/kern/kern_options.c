@@ -12,21 +12,27 @@
 #include <sys/systm.h>
 
 #define	REQUIRE		"require"
-#define	REQUIRE_MAX	64
+#define	REQUIRE_MAX	128
 
 struct number {
 	const char	*n_name;
 	uint64_t	n_value;
 	uint64_t	n_min;
 	uint64_t	n_max;
+	bool		n_size;		/* with a suffix k, m, g or t */
 };
 
 /* Ageing 512 MiB takes about a second of emulation. */
 static struct number numbers[OPT_NNUMBER] = {
-	[OPT_AGE] = { "age", 131072, 0, UINT32_MAX },
-	[OPT_CPUS] = { "cpus", UINT32_MAX, 1, UINT32_MAX },
-	[OPT_EXIT] = { "exit", 0, 0, 1 },
-	[OPT_SEED] = { "seed", 1, 0, UINT32_MAX },
+	[OPT_AGE] = { "age", 131072, 0, UINT32_MAX, false },
+	[OPT_CPUS] = { "cpus", UINT32_MAX, 1, UINT32_MAX, false },
+	[OPT_EDU_MASK] = { "edu.mask", 0xfffffff, 0xfff, UINT64_MAX, false },
+	[OPT_EXIT] = { "exit", 0, 0, 1, false },
+	[OPT_FILL] = { "fill", 0, 0, 99, false },
+	[OPT_RUNS] = { "runs", 1, 1, 100, false },
+	[OPT_SEED] = { "seed", 1, 0, UINT32_MAX, false },
+	[OPT_TAKE] = { "take", 0, 0, UINT64_MAX, true },
+	[OPT_TOGETHER] = { "together", 0, 0, 1, false },
 };
 
 static char require[REQUIRE_MAX];
@@ -112,7 +118,7 @@ number_set(struct number *n, const char *value, unsigned len)
 {
 	uint64_t v;
 
-	if (!options_number(value, len, false, &v) || v < n->n_min ||
+	if (!options_number(value, len, n->n_size, &v) || v < n->n_min ||
 	    v > n->n_max) {
 		printf("option %s=%.*s: not a number from %ju to %ju,"
 		    " ignored\n", n->n_name, (int)len, value,

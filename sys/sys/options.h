@@ -17,8 +17,13 @@
 enum option {
 	OPT_AGE,		/* pages to age at most */
 	OPT_CPUS,		/* CPUs to use at most */
+	OPT_EDU_MASK,		/* bits of address that edu(4) reaches */
 	OPT_EXIT,		/* 1: leave at the end, read no commands */
+	OPT_FILL,		/* per cent of memory in use; 0: half */
+	OPT_RUNS,		/* times that each job is run */
 	OPT_SEED,		/* of the ageing */
+	OPT_TAKE,		/* no memory below this, for devices */
+	OPT_TOGETHER,		/* 1: jobs run at the same time */
 	OPT_NNUMBER
 };
 

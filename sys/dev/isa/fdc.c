@@ -30,6 +30,7 @@
 
 #include <dev/bus.h>
 #include <dev/cksum.h>
+#include <dev/device_report.h>
 #include <dev/isa/i8237.h>
 
 #define	FDC_NAME	"fdc0"
@@ -116,6 +117,22 @@
 #define	SPIN_UP		500		/* until a drive is up to speed */
 
 static bus_dma_tag_t fdc_tag;
+static uint64_t fdc_moved;		/* bytes, in this job */
+static struct device_figures fdc_figures = {
+	.df_name = FDC_NAME,
+	.df_max = I8237_ADDR_MAX,
+	.df_align = BUF_ALIGN,
+	.df_boundary = I8237_BOUNDARY,
+	.df_contig = BUF_SIZE,
+};
+
+/* The buffer of the last job that worked; fb_nsegs 0: none. */
+static struct fdc_buffer {
+	bus_dma_segment_t fb_seg;
+	int		fb_nsegs;
+	void		*fb_kva;
+	bus_dmamap_t	fb_map;
+} fdc_buffer;
 
 /* A place on the disk; sectors count from 1. */
 struct chs {
@@ -337,6 +354,7 @@ transfer(struct chs at, unsigned n, uint8_t eot, bus_addr_t addr,
 	if (send(cmd, sizeof(cmd)) != 0 || receive(result, 7, WAIT_READ) != 7)
 		return (ETIMEDOUT);
 	*left = i8237_stop(FDC_DRQ);
+	fdc_moved += n * SECT_SIZE - *left;
 	return (0);
 }
 
@@ -491,14 +509,14 @@ sum_disk(bus_dmamap_t map, const void *kva)
  * => 0: it stays known to them.
  */
 static int
-use_buffer(bus_dma_segment_t *seg, int nsegs)
+use_buffer(struct fdc_buffer *fb)
 {
 	bus_dmamap_t map;
 	void *kva;
 	int error;
 
-	if ((error = bus_dmamem_map(fdc_tag, seg, nsegs, BUF_SIZE, &kva,
-	    BUS_DMA_NOWAIT)) != 0) {
+	if ((error = bus_dmamem_map(fdc_tag, &fb->fb_seg, fb->fb_nsegs,
+	    BUF_SIZE, &kva, BUS_DMA_NOWAIT)) != 0) {
 		printf(FDC_NAME ": buffer does not map: %s\n",
 		    errno_name(error));
 		return (error);
@@ -513,24 +531,41 @@ use_buffer(bus_dma_segment_t *seg, int nsegs)
 	    BUS_DMA_NOWAIT)) != 0)
 		printf(FDC_NAME ": buffer does not load: %s\n",
 		    errno_name(error));
-	else if ((error = sum_disk(map, kva)) == 0)
+	else if ((error = sum_disk(map, kva)) == 0) {
+		fb->fb_kva = kva;
+		fb->fb_map = map;
 		return (0);
+	}
 	bus_dmamap_destroy(fdc_tag, map);
 	bus_dmamem_unmap(fdc_tag, kva, BUF_SIZE);
 	return (error);
 }
 
+static void
+buffer_put(struct fdc_buffer *fb)
+{
+
+	bus_dmamap_destroy(fdc_tag, fb->fb_map);
+	bus_dmamem_unmap(fdc_tag, fb->fb_kva, BUF_SIZE);
+	bus_dmamem_free(fdc_tag, &fb->fb_seg, fb->fb_nsegs);
+	fb->fb_nsegs = 0;
+}
+
 /*
- * What worked keeps its buffer, as a driver at work does.
+ * What worked keeps its buffer, as a driver at work does, until the next
+ * time.
  */
 static int
 fdc_job(void)
 {
-	bus_dma_segment_t seg;
-	int error, nsegs;
+	struct fdc_buffer *fb = &fdc_buffer;
+	int error;
 
+	if (fb->fb_nsegs != 0)
+		buffer_put(fb);
+	fdc_moved = 0;
 	error = bus_dmamem_alloc(fdc_tag, BUF_SIZE, BUF_ALIGN, I8237_BOUNDARY,
-	    &seg, 1, &nsegs, BUS_DMA_NOWAIT);
+	    &fb->fb_seg, 1, &fb->fb_nsegs, BUS_DMA_NOWAIT);
 	if (error != 0) {
 		printf(FDC_NAME ": no buffer of %u bytes: %s\n", BUF_SIZE,
 		    errno_name(error));
@@ -538,8 +573,13 @@ fdc_job(void)
 		    I8237_BOUNDARY);
 		return (error);
 	}
-	if ((error = use_buffer(&seg, nsegs)) != 0)
-		bus_dmamem_free(fdc_tag, &seg, nsegs);
+	if ((error = use_buffer(fb)) == 0) {
+		fdc_figures.df_tag = fdc_tag;
+		device_report(&fdc_figures, fdc_moved);
+	} else {
+		bus_dmamem_free(fdc_tag, &fb->fb_seg, fb->fb_nsegs);
+		fb->fb_nsegs = 0;
+	}
 	return (error);
 }
 

@@ -11,19 +11,22 @@
  * Source: [EDU] QEMU, docs/specs/edu.txt.
  *
  * The device reaches 28 bits of address, unless QEMU was told otherwise.  It
- * cannot be asked for that number; from an address that has more bits it cuts
- * them, and so reads and writes foreign memory.  Therefore it may write only
- * to a buffer that it was seen to read: each trip ends in the buffer where
- * the one before it began, and the first one in a buffer at the bottom of
- * memory, where any device reaches.
+ * cannot be asked for that number, nor can one find it by trying: from an
+ * address that has more bits it cuts them, and so reads and writes foreign
+ * memory.  So the kernel has to be told, too, by the option edu.mask.  Lest
+ * that be wrong, the device may write only to a buffer that it was seen to
+ * read: each trip ends in the buffer where the one before it began, and the
+ * first one in a buffer at the bottom of memory, where any device reaches.
  */
 
 #include <sys/bus_dma.h>
 #include <sys/device.h>
+#include <sys/options.h>
 #include <sys/systm.h>
 
 #include <machine/pmap.h>
 
+#include <dev/device_report.h>
 #include <dev/pci/pci.h>
 
 #define	EDU_NAME	"edu0"
@@ -56,7 +59,6 @@
 #define	EDU_BUF		0x40000U
 #define	EDU_BUF_SIZE	4095U
 
-#define	EDU_ADDR_MAX	0x0fffffffU	/* 28 bits, inclusive */
 #define	EDU_SAFE_MAX	0x00ffffffU	/* of the first that is written */
 
 #define	WAIT_DMA	2000		/* ms; it takes 100 */
@@ -69,6 +71,12 @@
 static bus_dma_tag_t edu_tag, edu_safe_tag;
 static struct pci_func edu_func;
 static volatile uint8_t *edu_regs;
+static uint64_t edu_moved;		/* bytes, in this job */
+static struct device_figures edu_figures = {
+	.df_name = EDU_NAME,
+	.df_align = VM_PAGE_SIZE,
+	.df_contig = BUF_SIZE,
+};
 
 /* Memory that the device can be told to use. */
 struct buffer {
@@ -182,6 +190,7 @@ transfer(bus_addr_t addr, bus_size_t len, unsigned edu, bool to_ram)
 		}
 		delay(1000);
 	}
+	edu_moved += len;
 	return (0);
 }
 
@@ -336,29 +345,63 @@ print_success(const struct buffer *bufs, unsigned bytes)
 }
 
 /*
- * What worked keeps its buffers, as a driver at work does.
+ * All buffers, each from where there is memory now.
+ * => 0, or an error after one line: then there are none.
+ */
+static int
+buffers_get(struct buffer *bufs, struct buffer *safe)
+{
+	unsigned n = 0;
+	int error;
+
+	if ((error = buffer_get(safe, edu_safe_tag)) != 0)
+		return (error);
+	while (n < NBUF && (error = buffer_get(&bufs[n], edu_tag)) == 0)
+		n++;
+	if (error == 0)
+		return (0);
+	while (n > 0)
+		buffer_put(&bufs[--n]);
+	buffer_put(safe);
+	return (error);
+}
+
+static void
+buffers_put(struct buffer *bufs, struct buffer *safe)
+{
+	unsigned i;
+
+	for (i = 0; i < NBUF; i++)
+		buffer_put(&bufs[i]);
+	buffer_put(safe);
+}
+
+/*
+ * What worked keeps its buffers, as a driver at work does, until the next
+ * time.
  */
 static int
 edu_job(void)
 {
 	static struct buffer bufs[NBUF], safe;
-	unsigned bytes = 0, n = 0;
+	static bool kept;
+	unsigned bytes = 0;
 	int error;
 
-	if ((error = buffer_get(&safe, edu_safe_tag)) != 0)
+	if (kept)
+		buffers_put(bufs, &safe);
+	kept = false;
+	edu_moved = 0;
+	if ((error = buffers_get(bufs, &safe)) != 0)
 		return (error);
-	while (n < NBUF && (error = buffer_get(&bufs[n], edu_tag)) == 0)
-		n++;
-	if (error == 0)
-		error = make_trips(bufs, &safe, &bytes);
-	if (error == 0) {
-		print_success(bufs, bytes);
-		return (0);
+	if ((error = make_trips(bufs, &safe, &bytes)) != 0) {
+		buffers_put(bufs, &safe);
+		return (error);
 	}
-	while (n > 0)
-		buffer_put(&bufs[--n]);
-	buffer_put(&safe);
-	return (error);
+	kept = true;
+	print_success(bufs, bytes);
+	device_report(&edu_figures, edu_moved);
+	return (0);
 }
 
 /*
@@ -422,6 +465,31 @@ identify(void)
 	return (0);
 }
 
+/*
+ * What it reaches, as the kernel was told.
+ * => 0, or an error after one line.
+ */
+static int
+tags_create(void)
+{
+	bus_addr_t mask = option_number(OPT_EDU_MASK);
+	int error;
+
+	if ((mask & (mask + 1)) != 0 || mask < VM_PAGE_SIZE) {
+		printf(EDU_NAME ": edu.mask 0x%jx is not all of the lowest "
+		    "bits, or too few\n", (uintmax_t)mask);
+		return (EINVAL);
+	}
+	if ((error = bus_dmatag_create(NULL, EDU_NAME, 0, mask, &edu_tag,
+	    BUS_DMA_NOWAIT)) != 0 ||
+	    (error = bus_dmatag_subregion(edu_tag, 0, EDU_SAFE_MAX,
+	    &edu_safe_tag, BUS_DMA_NOWAIT)) != 0)
+		printf(EDU_NAME ": no DMA tag: %s\n", errno_name(error));
+	edu_figures.df_tag = edu_tag;
+	edu_figures.df_max = mask;
+	return (error);
+}
+
 static int
 edu_attach(void)
 {
@@ -431,12 +499,7 @@ edu_attach(void)
 		return (ENXIO);
 	if ((error = map_registers()) != 0 || (error = identify()) != 0)
 		return (error);
-	if ((error = bus_dmatag_create(NULL, EDU_NAME, 0, EDU_ADDR_MAX,
-	    &edu_tag, BUS_DMA_NOWAIT)) != 0 ||
-	    (error = bus_dmatag_subregion(edu_tag, 0, EDU_SAFE_MAX,
-	    &edu_safe_tag, BUS_DMA_NOWAIT)) != 0)
-		printf(EDU_NAME ": no DMA tag: %s\n", errno_name(error));
-	return (error);
+	return (tags_create());
 }
 
 const struct device_driver edu_driver = {

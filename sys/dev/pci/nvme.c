@@ -986,7 +986,11 @@ nvme_attach(void)
 		return (error);
 	error = bus_dmatag_create(NULL, NVME_NAME, 0, BUS_ADDR_MAX, &nvme_tag,
 	    BUS_DMA_NOWAIT);
-	if (error != 0 || (error = stop()) != 0) {
+	if (error != 0) {
+		printf(NVME_NAME ": no DMA tag: %s\n", errno_name(error));
+		return (error);
+	}
+	if ((error = stop()) != 0) {
 		printf(NVME_NAME ": cannot be reset: %s\n", errno_name(error));
 		return (error);
 	}

@@ -97,9 +97,21 @@ ATF_TC_BODY(words, tc)
 	ATF_CHECK(s != NULL && len == 3 && memcmp(s, "edu", 3) == 0);
 	ATF_CHECK_EQ(NULL, option_require(2, &len));
 
+	/* Sizes may have a suffix, where an option is one. */
+	options_parse("take=16m edu.mask=0xfffff fill=100 fill=97 runs=0");
+	ATF_CHECK_EQ(16 << 20, option_number(OPT_TAKE));
+	ATF_CHECK_EQ(0xfffff, option_number(OPT_EDU_MASK));
+	ATF_CHECK_EQ(97, option_number(OPT_FILL));
+	ATF_CHECK_EQ(1, option_number(OPT_RUNS));
+	options_parse("seed=1k take=1x edu.mask=7");
+	ATF_CHECK_EQ(16, option_number(OPT_SEED));
+	ATF_CHECK_EQ(16 << 20, option_number(OPT_TAKE));
+	ATF_CHECK_EQ(0xfffff, option_number(OPT_EDU_MASK));
+
 	/* Too long for its place: the old value stays. */
 	options_parse("require=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+	    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 	ATF_CHECK(option_required("fdc"));
 	options_parse("require=");
 	ATF_CHECK(!option_required("fdc"));
