@@ -9,6 +9,7 @@
 #
 
 DEV_SRCS= \
+	sys/dev/ata.c \
 	sys/dev/bus.c \
 	sys/dev/cksum.c \
 	sys/dev/device_report.c \
@@ -16,10 +17,12 @@ DEV_SRCS= \
 	sys/dev/dmabuf.c \
 	sys/dev/isa/fdc.c \
 	sys/dev/isa/i8237.c \
+	sys/dev/pci/ahci.c \
 	sys/dev/pci/edu.c \
 	sys/dev/pci/nvme.c \
 	sys/dev/pci/pci.c \
 	sys/dev/pci/pci_bar.c \
+	sys/dev/pci/pci_map.c \
 	sys/dev/pci/vioblk.c \
 	sys/dev/pci/vionet.c \
 	sys/dev/pci/virtio_cap.c \

@@ -16,6 +16,7 @@ const struct device_driver *const device_drivers[] = {
 	&fdc_driver,
 	&edu_driver,
 	&nvme_driver,
+	&ahci_driver,
 	&vioblk_driver,
 	&vionet_driver,
 	NULL
