@@ -17,10 +17,11 @@
  * be no more new entries than requests, and each must name the head of one.
  *
  * Who has which bytes, in terms of bus_dmamap_sync(): the device has the
- * descriptors of a request, and its entry in the available ring, from
- * virtq_add() until the request comes back; and all the time the header of the
- * available ring and the whole used ring, but for the moments in which we
- * write the former or look at a part of the latter.
+ * descriptors of a request from virtq_add() until it comes back; an entry of
+ * the available ring until it is used again, which with requests that come
+ * back in another order may be before that; and all the time the header of
+ * that ring and the whole used ring, but for the moments in which we write the
+ * former or look at a part of the latter.
  *
  * Nobody wants interrupts, as the queues are polled.
  */
@@ -64,12 +65,15 @@ struct used_elem {
 
 #define	NONE		UINT16_MAX	/* VIRTQ_MAX is less */
 
-/* Of each descriptor, and of the request whose first one it is. */
+/*
+ * Of each descriptor, and of the request whose first one it is; and of the
+ * entry of the available ring with that number.
+ */
 struct virtq_chain {
 	uint32_t	vc_room;	/* bytes that the device may write */
 	uint16_t	vc_next;	/* free, or of the same request */
-	uint16_t	vc_slot;	/* in the available ring */
 	bool		vc_busy;	/* it is the first of a request */
+	bool		vc_lent;	/* the device has the entry */
 };
 
 /*
@@ -138,6 +142,22 @@ part_sync(const struct virtqueue *vq, enum virtq_part part, bus_size_t at,
 {
 
 	dmabuf_sync(vq->vq_buf[part], vq->vq_off[part] + at, len, ops);
+}
+
+/*
+ * entry_sync: an entry of the available ring goes to the device, or is ours
+ * again, if it is not.
+ */
+static void
+entry_sync(struct virtqueue *vq, unsigned slot, bool lend)
+{
+
+	if (vq->vq_chains[slot].vc_lent == lend)
+		return;
+	part_sync(vq, VIRTQ_AVAIL, HEAD_SIZE + slot * sizeof(uint16_t),
+	    sizeof(uint16_t), lend ? BUS_DMASYNC_PREWRITE :
+	    BUS_DMASYNC_POSTWRITE);
+	vq->vq_chains[slot].vc_lent = lend;
 }
 
 static void
@@ -265,12 +285,12 @@ static void
 publish(struct virtqueue *vq, uint16_t head)
 {
 	struct ring_head *avail = part_at(vq, VIRTQ_AVAIL, 0);
-	uint16_t slot = (uint16_t)(vq->vq_avail % vq->vq_size);
-	bus_size_t at = HEAD_SIZE + slot * sizeof(uint16_t);
+	unsigned slot = vq->vq_avail % vq->vq_size;
 
-	*(uint16_t *)part_at(vq, VIRTQ_AVAIL, at) = head;
-	part_sync(vq, VIRTQ_AVAIL, at, sizeof(uint16_t), BUS_DMASYNC_PREWRITE);
-	vq->vq_chains[head].vc_slot = slot;
+	entry_sync(vq, slot, false);
+	*(uint16_t *)part_at(vq, VIRTQ_AVAIL, HEAD_SIZE +
+	    slot * sizeof(uint16_t)) = head;
+	entry_sync(vq, slot, true);
 	vq->vq_chains[head].vc_busy = true;
 	vq->vq_busy++;
 	vq->vq_avail++;
@@ -306,7 +326,7 @@ virtq_add(struct virtqueue *vq, const struct virtq_seg *segs, unsigned n,
  */
 
 /*
- * retire: the descriptors of a request are free, its entry is ours.
+ * retire: the descriptors of a request are free.
  */
 static void
 retire(struct virtqueue *vq, uint16_t head)
@@ -314,9 +334,6 @@ retire(struct virtqueue *vq, uint16_t head)
 	struct virtq_chain *c = vq->vq_chains;
 	uint16_t i = head, last;
 
-	part_sync(vq, VIRTQ_AVAIL, HEAD_SIZE +
-	    c[head].vc_slot * sizeof(uint16_t), sizeof(uint16_t),
-	    BUS_DMASYNC_POSTWRITE);
 	do {
 		part_sync(vq, VIRTQ_DESC, i * sizeof(struct desc),
 		    sizeof(struct desc), BUS_DMASYNC_POSTWRITE);
@@ -340,6 +357,7 @@ virtq_free(struct virtqueue *vq)
 	for (i = 0; i < vq->vq_size; i++) {
 		if (vq->vq_chains[i].vc_busy)
 			retire(vq, (uint16_t)i);
+		entry_sync(vq, i, false);
 	}
 	part_sync(vq, VIRTQ_AVAIL, 0, HEAD_SIZE, BUS_DMASYNC_POSTWRITE);
 	part_sync(vq, VIRTQ_USED, 0, part_size(VIRTQ_USED, vq->vq_size),
