@@ -23,6 +23,13 @@ run: .PHONY .MAKE
 	    OBJDIR=${OBJTOP}/sys/arch/amd64 \
 	    sh ${SRCTOP}/sys/arch/amd64/run.sh
 
+# Boots machines with all the devices there are drivers for: a table.
+run-devices: .PHONY .MAKE
+	@cd ${SRCTOP}/sys && ${.MAKE} all
+	@EXTANT_KERNEL=${OBJTOP}/sys/arch/amd64/extant \
+	    OBJDIR=${OBJTOP}/sys/arch/amd64 \
+	    sh ${SRCTOP}/sys/arch/amd64/run_devices.sh
+
 # Measures the allocator beside plain free lists.
 bench: .PHONY .MAKE
 	@cd ${SRCTOP}/tests/bench && ${.MAKE} bench

@@ -170,6 +170,13 @@ esac
 target=$1
 shift
 
+goal=$target
+case $target:${1:-} in
+run:--devices)
+	goal=run-devices
+	shift ;;
+esac
+
 case $target in
 -h|-\?|--help|help)
 	exec cat "$top/share/mk/help" ;;
@@ -208,6 +215,8 @@ for arg; do
 		tests=${arg#*=} ;;
 	[A-Za-z_]*=*)
 		;;
+	--devices)
+		fail "--devices comes first, and after run only" ;;
 	*)	fail "neither -j nor variable=value: $arg" ;;
 	esac
 done
@@ -228,5 +237,5 @@ find_missing "$target"
 case $target in
 test)	run_tests "$@" ;;
 build)	exec bmake "$@" all ;;
-*)	exec bmake "$@" "$target" ;;
+*)	exec bmake "$@" "$goal" ;;
 esac
