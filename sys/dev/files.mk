@@ -17,6 +17,7 @@ DEV_SRCS= \
 	sys/dev/dmabuf.c \
 	sys/dev/isa/fdc.c \
 	sys/dev/isa/i8237.c \
+	sys/dev/isa/sb16.c \
 	sys/dev/pci/ahci.c \
 	sys/dev/pci/edu.c \
 	sys/dev/pci/nvme.c \

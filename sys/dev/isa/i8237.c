@@ -35,6 +35,7 @@
 /* [8237A] "Mode Register": bits 1-0 select the channel. */
 #define	MODE_WRITE	0x04	/* to memory */
 #define	MODE_READ	0x08	/* from memory */
+#define	MODE_AUTO	0x10	/* "Autoinitialize": at the end begin again */
 #define	MODE_SINGLE	0x40	/* one transfer a request of the device */
 #define	MODE_CASCADE	0xc0	/* the other controller sits behind it */
 
@@ -117,8 +118,8 @@ i8237_check(unsigned chan, paddr_t addr, psize_t len)
 	return (NULL);
 }
 
-int
-i8237_start(unsigned chan, paddr_t addr, psize_t len, enum i8237_dir dir)
+static int
+start(unsigned chan, paddr_t addr, psize_t len, uint8_t mode)
 {
 	unsigned shift;
 	vm_md_intr_t s;
@@ -132,8 +133,7 @@ i8237_start(unsigned chan, paddr_t addr, psize_t len, enum i8237_dir dir)
 	if (chan < CASCADE)
 		enable_cascade();
 	outb(port(chan, DMA_SMASK), (uint8_t)(SMASK_SET | (chan & 3)));
-	outb(port(chan, DMA_MODE), (uint8_t)(MODE_SINGLE | (chan & 3) |
-	    (dir == I8237_TO_MEMORY ? MODE_WRITE : MODE_READ)));
+	outb(port(chan, DMA_MODE), (uint8_t)(MODE_SINGLE | mode | (chan & 3)));
 	write16(chan, DMA_ADDR(chan & 3), (uint16_t)(addr >> shift));
 	outb(page_port[chan], (uint8_t)(addr >> 16 & (shift ? 0xfe : 0xff)));
 	/* The count is one less than what is transferred. */
@@ -142,6 +142,57 @@ i8237_start(unsigned chan, paddr_t addr, psize_t len, enum i8237_dir dir)
 	vm_md_unlock(&i8237_lock);
 	vm_md_intr_restore(s);
 	return (0);
+}
+
+int
+i8237_start(unsigned chan, paddr_t addr, psize_t len, enum i8237_dir dir)
+{
+
+	return (start(chan, addr, len,
+	    dir == I8237_TO_MEMORY ? MODE_WRITE : MODE_READ));
+}
+
+int
+i8237_start_ring(unsigned chan, paddr_t addr, psize_t len, enum i8237_dir dir)
+{
+
+	return (start(chan, addr, len, (uint8_t)(MODE_AUTO |
+	    (dir == I8237_TO_MEMORY ? MODE_WRITE : MODE_READ))));
+}
+
+/*
+ * From 0 the count goes to ffff, which ends the transfer.
+ */
+static psize_t
+left(unsigned chan, uint16_t count)
+{
+
+	return ((psize_t)(uint16_t)(count + 1) << word_shift(chan));
+}
+
+/*
+ * The count goes on between the readings of its halves: two values with the
+ * same upper half were not torn apart.
+ */
+psize_t
+i8237_left(unsigned chan)
+{
+	uint16_t count, before;
+	vm_md_intr_t s;
+	unsigned i;
+
+	s = vm_md_intr_disable();
+	vm_md_lock(&i8237_lock);
+	count = read16(chan, DMA_COUNT(chan & 3));
+	for (i = 0; i < 8; i++) {
+		before = count;
+		count = read16(chan, DMA_COUNT(chan & 3));
+		if (before >> 8 == count >> 8)
+			break;
+	}
+	vm_md_unlock(&i8237_lock);
+	vm_md_intr_restore(s);
+	return (left(chan, count));
 }
 
 psize_t
@@ -156,6 +207,5 @@ i8237_stop(unsigned chan)
 	count = read16(chan, DMA_COUNT(chan & 3));
 	vm_md_unlock(&i8237_lock);
 	vm_md_intr_restore(s);
-	/* From 0 the count goes to ffff, which ends the transfer. */
-	return ((psize_t)(uint16_t)(count + 1) << word_shift(chan));
+	return (left(chan, count));
 }

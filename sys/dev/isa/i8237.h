@@ -37,16 +37,26 @@ const char *i8237_check(unsigned chan, paddr_t addr, psize_t len);
 /*
  * i8237_start: program a channel for one transfer, in single mode, and let
  * the device begin.
+ * i8237_start_ring: the same, but at the end the channel begins again at addr,
+ * until i8237_stop().
  * => 0; EINVAL: i8237_check() refuses; nothing was changed.
  */
 int	i8237_start(unsigned chan, paddr_t addr, psize_t len,
 	    enum i8237_dir dir);
+int	i8237_start_ring(unsigned chan, paddr_t addr, psize_t len,
+	    enum i8237_dir dir);
+
+/*
+ * i8237_left: how many bytes a channel at work has before it, to the end of
+ * the transfer, or of this round of the ring.
+ */
+psize_t	i8237_left(unsigned chan);
 
 /*
  * i8237_stop: keep the device off memory.
  * => how many bytes of the transfer were not made; 0 after its end.  For a
  *    transfer of a whole 64 KiB (128 KiB) that did not begin it is 0, too:
- *    the counter has no bit to tell.
+ *    the counter has no bit to tell.  Of a ring: as i8237_left().
  */
 psize_t	i8237_stop(unsigned chan);
 

@@ -9,6 +9,7 @@
 #include "i8237_model.h"
 
 #define	PAGE_REGISTER	16
+#define	MODE_AUTO	0x10
 
 struct i8237_model i8237;
 
@@ -64,6 +65,18 @@ half(struct controller *c, uint16_t *reg, uint8_t v)
 	c->high = !c->high;
 }
 
+/* Such a write goes to the base register and to the current one. */
+static void
+write_half(struct controller *c, unsigned reg, uint8_t v)
+{
+	uint16_t *base, *current;
+
+	base = reg % 2 == 0 ? &c->base_addr[reg / 2] : &c->base_count[reg / 2];
+	current = reg % 2 == 0 ? &c->addr[reg / 2] : &c->count[reg / 2];
+	half(c, base, v);
+	*current = *base;
+}
+
 void
 i8237_model_out(uint16_t port, uint8_t v)
 {
@@ -74,8 +87,7 @@ i8237_model_out(uint16_t port, uint8_t v)
 	if (reg == PAGE_REGISTER)
 		i8237.page[port - 0x80] = v;
 	else if (reg < 8) {
-		half(c, reg % 2 == 0 ? &c->addr[reg / 2] : &c->count[reg / 2],
-		    v);
+		write_half(c, reg, v);
 		c->tc[reg / 2] = false;
 	} else if (reg == 0xa)
 		c->masked[v & 3] = (v & 4) != 0;
@@ -106,12 +118,18 @@ i8237_model_step(unsigned chan)
 {
 	struct controller *c = &i8237.ctl[chan / 4];
 	unsigned i = chan % 4, shift = chan / 4;
-	uint64_t page = i8237.page[page_of[chan]];
+	uint64_t addr, page = i8237.page[page_of[chan]];
 
 	ATF_REQUIRE_MSG(!c->masked[i], "DMA through a masked channel");
 	ATF_REQUIRE_MSG(!c->tc[i], "DMA beyond the end of the transfer");
 	c->tc[i] = c->count[i]-- == 0;
 	/* The page register does not count. */
-	return ((page & (shift != 0 ? 0xfe : 0xff)) << 16 |
-	    (uint64_t)c->addr[i]++ << shift);
+	addr = (page & (shift != 0 ? 0xfe : 0xff)) << 16 |
+	    (uint64_t)c->addr[i]++ << shift;
+	if (c->tc[i] && (c->mode[i] & MODE_AUTO) != 0) {
+		c->addr[i] = c->base_addr[i];
+		c->count[i] = c->base_count[i];
+		c->tc[i] = false;
+	}
+	return (addr);
 }

@@ -18,6 +18,8 @@
 struct controller {
 	uint16_t	addr[4];
 	uint16_t	count[4];
+	uint16_t	base_addr[4];	/* what was written */
+	uint16_t	base_count[4];
 	uint8_t		mode[4];
 	bool		masked[4];
 	bool		tc[4];		/* the count went below zero */

@@ -164,11 +164,66 @@ ATF_TC_BODY(residue, tc)
 	ATF_CHECK(!i8237.ctl[1].masked[0]);
 }
 
+/* A ring goes on until it is stopped, and says where it is. */
+ATF_TC_WITHOUT_HEAD(ring);
+ATF_TC_BODY(ring, tc)
+{
+	unsigned round;
+
+	i8237_model_reset();
+	ATF_CHECK_EQ(EINVAL, i8237_start_ring(5, 0x38000, 0x10000,
+	    I8237_FROM_MEMORY));
+	ATF_CHECK_EQ(EINVAL, i8237_start_ring(5, 0x30001, 0x8000,
+	    I8237_FROM_MEMORY));
+	ATF_CHECK_EQ(0, i8237.accesses);
+	/* Words, on the upper half of a 128-KiB line, and over its middle. */
+	ATF_REQUIRE_EQ(0, i8237_start_ring(5, 0xfb8000, 0x8000,
+	    I8237_FROM_MEMORY));
+	ATF_CHECK_EQ(0x40 | 0x10 | 0x08, i8237.ctl[1].mode[1]);
+	for (round = 0; round < 3; round++) {
+		ATF_CHECK_EQ(0x8000, i8237_left(5));
+		device_moves(5, 0xfb8000, 0x8000);
+	}
+	ATF_CHECK_EQ(0x8000, i8237_stop(5));
+	ATF_REQUIRE_EQ(0, i8237_start_ring(5, 0x2c000, 0x8000,
+	    I8237_FROM_MEMORY));
+	device_moves(5, 0x2c000, 0x8000);
+	device_moves(5, 0x2c000, 0x7000);
+	ATF_CHECK_EQ(0x1000, i8237_left(5));
+	ATF_CHECK(!i8237.ctl[1].masked[1]);
+	ATF_CHECK_EQ(0x1000, i8237_stop(5));
+	ATF_CHECK(i8237.ctl[1].masked[1]);
+	/* Bytes. */
+	ATF_REQUIRE_EQ(0, i8237_start_ring(1, 0x1c000, 0x4000,
+	    I8237_TO_MEMORY));
+	ATF_CHECK_EQ(0x40 | 0x10 | 0x04, i8237.ctl[0].mode[1]);
+	device_moves(1, 0x1c000, 0x4000);
+	device_moves(1, 0x1c000, 1);
+	ATF_CHECK_EQ(0x3fff, i8237_stop(1));
+}
+
+/* Bit 0 of a page register means nothing to channels that move words. */
+ATF_TC_WITHOUT_HEAD(word_page);
+ATF_TC_BODY(word_page, tc)
+{
+
+	i8237_model_reset();
+	i8237.page[0xb] = 0xff;
+	ATF_REQUIRE_EQ(0, i8237_start(5, 0x350000, 0x10000,
+	    I8237_FROM_MEMORY));
+	ATF_CHECK_EQ(0x34, i8237.page[0xb]);
+	ATF_CHECK_EQ(0x8000, i8237.ctl[1].addr[1]);
+	device_moves(5, 0x350000, 0x10000);
+	ATF_CHECK_EQ(0, i8237_stop(5));
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
 	ATF_TP_ADD_TC(tp, refuse);
 	ATF_TP_ADD_TC(tp, program);
 	ATF_TP_ADD_TC(tp, residue);
+	ATF_TP_ADD_TC(tp, ring);
+	ATF_TP_ADD_TC(tp, word_page);
 	return (atf_no_error());
 }

@@ -14,6 +14,7 @@
 
 const struct device_driver *const device_drivers[] = {
 	&fdc_driver,
+	&sb16_driver,
 	&edu_driver,
 	&nvme_driver,
 	&ahci_driver,
