@@ -20,6 +20,7 @@
 #include <machine/cpufunc.h>
 #include <machine/pmap.h>
 
+#include <dev/mmio.h>
 #include <dev/pci/virtio_pci.h>
 #include <dev/pci/virtioreg.h>
 
@@ -57,14 +58,14 @@ static uint32_t
 common32(const struct virtio_pci *vp, unsigned reg)
 {
 
-	return (*(volatile uint32_t *)(uintptr_t)(vp->vp_common + reg));
+	return (mmio_read32(vp->vp_common, reg));
 }
 
 static void
 common32_set(const struct virtio_pci *vp, unsigned reg, uint32_t v)
 {
 
-	*(volatile uint32_t *)(uintptr_t)(vp->vp_common + reg) = v;
+	mmio_write32(vp->vp_common, reg, v);
 }
 
 /* 4.1.3.1: 64 bits are written as two halves. */
@@ -443,7 +444,7 @@ virtio_pci_stop(struct virtio_pci *vp)
 static void
 config_read(struct virtio_pci *vp, unsigned offset, uint8_t *buf, unsigned len)
 {
-	uint32_t v;
+	uint32_t v = 0;
 	unsigned i;
 
 	for (i = 0; i < len; i++) {
@@ -452,8 +453,7 @@ config_read(struct virtio_pci *vp, unsigned offset, uint8_t *buf, unsigned len)
 		else if (vp->vp_legacy)
 			v = inl(port(vp, LEGACY_CONFIG + offset + i));
 		else
-			v = *(volatile uint32_t *)(uintptr_t)(vp->vp_device +
-			    offset + i);
+			v = mmio_read32(vp->vp_device, offset + i);
 		buf[i] = (uint8_t)v;
 	}
 }
