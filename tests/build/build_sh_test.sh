@@ -90,6 +90,10 @@ usage_body()
 	refused "unknown target: -j" -j 4
 	refused "neither -j nor variable=value: all" test all
 	refused "neither -j nor variable=value: -x" build -x
+	refused "neither -j nor variable=value: --all" run --all
+	refused "neither -j nor variable=value: --all" run --devices --all
+	refused "--devices comes first, and after run only" test --devices
+	refused "--devices comes first, and after run only" run -j 1 --devices
 	refused "-j wants a number of jobs, not: many" build -jmany
 	refused "-j wants a number of jobs, not: 0" build -j 0
 	refused "-j wants a number of jobs$" build -j

@@ -88,6 +88,57 @@ narrow_mask_body()
 	came_back 24
 }
 
+atf_test_case masks
+masks_head()
+{
+	atf_set descr "A device that reaches what the kernel is told"
+}
+masks_body()
+{
+
+	helpers
+	# Below 1 MiB there are 159 pages: others leave some of them.
+	boot $EXIT_SUCCESS "require=edu edu.mask=0xfffff age=100" -m 512M \
+	    -device edu,dma_mask=0xfffff
+	came_back 20
+	has '^edu0: moved 32018 bytes, .*; below 0x100000, align 4096, boundary none, contiguous 8192$'
+	boot $EXIT_SUCCESS "require=edu edu.mask=0xfffffff" -m 512M \
+	    -device edu,dma_mask=0xfffffff
+	came_back 28
+	has '^edu0: moved 32018 bytes, .*; below 0x10000000, '
+	boot $EXIT_SUCCESS "require=edu edu.mask=0xffffffff" -m 5G \
+	    -device edu,dma_mask=0xffffffff
+	came_back 32
+	has '^edu0: moved 32018 bytes, .*; below 0x100000000, '
+	# It is more than 28 bits that were used.
+	at=$(head -n 1 segments)
+	[ $((at)) -ge $((0x10000000)) ] || atf_fail "$at is low"
+	# Memory below 1 MiB that others have used up is an answer, too.
+	boot $EXIT_SUCCESS "edu.mask=0xfffff take=1m" \
+	    -device edu,dma_mask=0xfffff
+	has '^edu0: no buffer of 8192 bytes: ENOMEM$'
+	not_clamped
+}
+
+atf_test_case bad_mask
+bad_mask_head()
+{
+	atf_set descr "Masks that are none"
+}
+bad_mask_body()
+{
+
+	helpers
+	boot $EXIT_FAILURE "edu.mask=0xfff5fff" -device edu
+	has '^edu0: edu.mask 0xfff5fff is not all of the lowest bits, or too few$'
+	has '^edu0: failed: EINVAL$'
+	boot $EXIT_FAILURE "edu.mask=0xfff" -device edu
+	has '^edu0: edu.mask 0xfff is not all'
+	boot $EXIT_SUCCESS "require=edu edu.mask=all" -device edu
+	has '^option edu.mask=all: not a number from 4095 to 18446744073709551615, ignored$'
+	came_back 28
+}
+
 atf_test_case absent
 absent_head()
 {
@@ -128,6 +179,8 @@ atf_init_test_cases()
 	atf_add_test_case reach
 	atf_add_test_case wide_mask
 	atf_add_test_case narrow_mask
+	atf_add_test_case masks
+	atf_add_test_case bad_mask
 	atf_add_test_case absent
 	atf_add_test_case bridge
 }
