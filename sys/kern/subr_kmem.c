@@ -600,24 +600,47 @@ kmem_alloc(size_t size, km_flag_t flags)
 	return (alloc(size, KMEM_ALIGN, flags, __builtin_return_address(0)));
 }
 
-void *
-kmem_zalloc(size_t size, km_flag_t flags)
+static void *
+zeroed(void *p, size_t size)
 {
-	void *p;
 
-	p = alloc(size, KMEM_ALIGN, flags, __builtin_return_address(0));
 	if (p != NULL && size <= KMEM_MAX)	/* so that compilers know */
 		memset(p, 0, size);
 	return (p);
 }
 
 void *
-kmem_alloc_aligned(size_t size, size_t align, km_flag_t flags)
+kmem_zalloc(size_t size, km_flag_t flags)
+{
+
+	return (zeroed(alloc(size, KMEM_ALIGN, flags,
+	    __builtin_return_address(0)), size));
+}
+
+/* What serves a caller who wants multiples of align. */
+static size_t
+at_least(size_t align)
 {
 
 	if (align != 0 && align < KMEM_ALIGN && (align & (align - 1)) == 0)
-		align = KMEM_ALIGN;
-	return (alloc(size, align, flags, __builtin_return_address(0)));
+		return (KMEM_ALIGN);
+	return (align);
+}
+
+void *
+kmem_alloc_aligned(size_t size, size_t align, km_flag_t flags)
+{
+
+	return (alloc(size, at_least(align), flags,
+	    __builtin_return_address(0)));
+}
+
+void *
+kmem_zalloc_aligned(size_t size, size_t align, km_flag_t flags)
+{
+
+	return (zeroed(alloc(size, at_least(align), flags,
+	    __builtin_return_address(0)), size));
 }
 
 void

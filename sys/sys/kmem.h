@@ -25,8 +25,8 @@ typedef unsigned int	km_flag_t;
 /*
  * kmem_alloc: size bytes, whose contents are undefined.
  * kmem_zalloc: the same, filled with zeros.
- * kmem_alloc_aligned: the same as kmem_alloc, at a multiple of align, a power
- * of two of any size.
+ * kmem_alloc_aligned, kmem_zalloc_aligned: the same, at a multiple of align, a
+ * power of two of any size.
  * => NULL: KM_NOSLEEP, and there is no memory; or a size of 0, or an argument
  *    that no memory could ever satisfy: more than KMEM_MAX, an alignment that
  *    is none, unknown flags.  Those give one line on the console.
@@ -37,6 +37,7 @@ typedef unsigned int	km_flag_t;
 void	*kmem_alloc(size_t size, km_flag_t flags);
 void	*kmem_zalloc(size_t size, km_flag_t flags);
 void	*kmem_alloc_aligned(size_t size, size_t align, km_flag_t flags);
+void	*kmem_zalloc_aligned(size_t size, size_t align, km_flag_t flags);
 
 /*
  * kmem_free: give it back; size is that of the allocation, to the byte.

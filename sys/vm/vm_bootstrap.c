@@ -382,9 +382,9 @@ vm_bootstrap_minalign(psize_t align)
 	return (0);
 }
 
-paddr_t
-vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
-    const char *owner)
+/* The highest place that serves.  => VM_PADDR_NONE: there is none. */
+static paddr_t
+place(psize_t size, psize_t align, paddr_t high)
 {
 	paddr_t start = VM_PADDR_NONE, end;
 	unsigned i;
@@ -393,18 +393,51 @@ vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
 		return (VM_PADDR_NONE);
 	if (align < minalign)
 		align = minalign;
-	size = page_up(size);
 	for (i = nranges; i-- > 0 && start == VM_PADDR_NONE;) {
 		end = range_end(&ranges[i]);
 		if (end > high)
 			end = page_down(high);
-		start = place_in(ranges[i].vmr_start, end, size, align);
+		start = place_in(ranges[i].vmr_start, end, page_up(size),
+		    align);
 	}
-	if (start != VM_PADDR_NONE &&
-	    taken_insert(start, start + size, owner,
+	return (start);
+}
+
+static bool
+take(paddr_t start, psize_t size, const char *owner)
+{
+
+	if (taken_insert(start, start + page_up(size), owner,
 	    VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED) != 0)
+		return (false);
+	allocated = true;
+	return (true);
+}
+
+paddr_t
+vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
+    const char *owner)
+{
+	paddr_t start = place(size, align, high);
+
+	if (start == VM_PADDR_NONE || !take(start, size, owner))
 		return (VM_PADDR_NONE);
-	allocated = allocated || start != VM_PADDR_NONE;
+	return (start);
+}
+
+paddr_t
+vm_bootstrap_zalloc(psize_t size, psize_t align, paddr_t high,
+    const char *owner)
+{
+	paddr_t start = place(size, align, high);
+	void *va;
+
+	if (start == VM_PADDR_NONE)
+		return (VM_PADDR_NONE);
+	va = vm_md_phystov(start, page_up(size));
+	if (va == NULL || !take(start, size, owner))
+		return (VM_PADDR_NONE);
+	memset(va, 0, (size_t)page_up(size));
 	return (start);
 }
 

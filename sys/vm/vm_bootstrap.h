@@ -67,9 +67,13 @@ int	vm_bootstrap_minalign(psize_t align);
  * vm_bootstrap_minalign()), below high (exclusive), from the highest address
  * that serves, so that low memory stays free.
  * => the address, or VM_PADDR_NONE: no memory, the log is full, or the page
- *    allocator has taken over.  The memory is not cleared.
+ *    allocator has taken over.  The memory is as the firmware left it.
+ * vm_bootstrap_zalloc: the same, filled with zeros.
+ * => VM_PADDR_NONE also if the kernel has no address for it (yet).
  */
 paddr_t	vm_bootstrap_alloc(psize_t size, psize_t align, paddr_t high,
+	    const char *owner);
+paddr_t	vm_bootstrap_zalloc(psize_t size, psize_t align, paddr_t high,
 	    const char *owner);
 
 /*

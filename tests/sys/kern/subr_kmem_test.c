@@ -336,12 +336,17 @@ live_add(struct rng *r)
 		return;
 	o->o_size = rng_size(r, rng_chance(r, 50) ? 40000 : 1500);
 	o->o_seed = (unsigned char)rng_next(r);
-	switch (rng_below(r, 3)) {
+	switch (rng_below(r, 4)) {
 	case 0:
 		o->o_p = kmem_alloc(o->o_size, KM_NOSLEEP);
 		break;
 	case 1:
 		o->o_p = kmem_zalloc(o->o_size, KM_NOSLEEP);
+		ATF_REQUIRE(o->o_p == NULL || all_zero(o->o_p, o->o_size));
+		break;
+	case 2:
+		align = (size_t)1 << rng_below(r, 13);
+		o->o_p = kmem_zalloc_aligned(o->o_size, align, KM_NOSLEEP);
 		ATF_REQUIRE(o->o_p == NULL || all_zero(o->o_p, o->o_size));
 		break;
 	default:
@@ -630,6 +635,8 @@ ATF_TC_BODY(requests, tc)
 	NOT(kmem_alloc(KMEM_MAX + 1, KM_SLEEP));
 	NOT(kmem_alloc_aligned(16, 0, KM_SLEEP));
 	NOT(kmem_alloc_aligned(16, 3, KM_SLEEP));
+	NOT(kmem_zalloc_aligned(16, 3, KM_SLEEP));
+	NOT(kmem_zalloc_aligned(SIZE_MAX, 16, KM_SLEEP));
 	NOT(kmem_alloc_aligned(16, 48, KM_SLEEP));
 	NOT(kmem_alloc_aligned(16, KMEM_MAX * 2, KM_SLEEP));
 #undef	NOT

@@ -715,6 +715,37 @@ ATF_TC_BODY(hand_over_random, tc)
 }
 
 /* Down to the last page, between what is reserved, against an array. */
+/* Zeros, or nothing where the kernel has no address. */
+ATF_TC_WITHOUT_HEAD(zalloc);
+ATF_TC_BODY(zalloc, tc)
+{
+	static const struct vm_memrange map[] = {
+		{ MiB, 15 * MiB }, { GiB << 18, GiB << 18 }
+	};
+	static const char zeros[3 * PAGE];
+	char *va;
+
+	(void)tc;
+	START(map, { MiB, 15 * MiB }, { GiB << 18, GiB << 18 });
+	va = usermode_physmem_back(MiB, 15 * MiB);
+	ATF_REQUIRE(va != NULL);
+	memset(va, 0x5a, 15 * MiB);
+	ATF_REQUIRE_EQ(vm_bootstrap_zalloc(2 * PAGE + 1, PAGE, 8 * MiB, "a"),
+	    8 * MiB - 3 * PAGE);
+	ATF_CHECK(memcmp(va + 7 * MiB - 3 * PAGE, zeros, sizeof(zeros)) == 0);
+	ATF_CHECK_EQ(va[7 * MiB - 3 * PAGE - 1], 0x5a);
+	ATF_CHECK_EQ(va[7 * MiB], 0x5a);
+	ATF_REQUIRE_EQ(vm_bootstrap_zalloc(GiB << 18, PAGE, VM_PADDR_MAX,
+	    "b"), VM_PADDR_NONE);
+	ATF_REQUIRE_EQ(vm_bootstrap_zalloc(0, PAGE, 8 * MiB, "b"),
+	    VM_PADDR_NONE);
+	TAKEN({ 8 * MiB - 3 * PAGE, 3 * PAGE, "a" });
+	vm_bootstrap_end();
+	ATF_REQUIRE_EQ(vm_bootstrap_zalloc(PAGE, PAGE, 8 * MiB, "c"),
+	    VM_PADDR_NONE);
+	usermode_physmem_release();
+}
+
 ATF_TC_WITHOUT_HEAD(alloc_random);
 ATF_TC_BODY(alloc_random, tc)
 {
@@ -786,6 +817,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, reserve_joins);
 	ATF_TP_ADD_TC(tp, reserve_full);
 	ATF_TP_ADD_TC(tp, alloc);
+	ATF_TP_ADD_TC(tp, zalloc);
 	ATF_TP_ADD_TC(tp, alloc_random);
 	ATF_TP_ADD_TC(tp, minalign);
 	ATF_TP_ADD_TC(tp, hand_over);
