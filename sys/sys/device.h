@@ -34,6 +34,7 @@ extern const struct device_driver fdc_driver;	/* sys/dev/isa/fdc.c */
 extern const struct device_driver sb16_driver;	/* sys/dev/isa/sb16.c */
 extern const struct device_driver edu_driver;	/* sys/dev/pci/edu.c */
 extern const struct device_driver ahci_driver;	/* sys/dev/pci/ahci.c */
+extern const struct device_driver piixide_driver; /* sys/dev/pci/piixide.c */
 extern const struct device_driver nvme_driver;	/* sys/dev/pci/nvme.c */
 extern const struct device_driver vioblk_driver; /* sys/dev/pci/vioblk.c */
 extern const struct device_driver vionet_driver; /* sys/dev/pci/vionet.c */

@@ -18,6 +18,7 @@ const struct device_driver *const device_drivers[] = {
 	&edu_driver,
 	&nvme_driver,
 	&ahci_driver,
+	&piixide_driver,
 	&vioblk_driver,
 	&vionet_driver,
 	NULL
