@@ -54,6 +54,8 @@ make_request(struct vm_pgreq *req, const struct bus_dma_tag *tag,
 {
 
 	dma_request(req, tag, size, nsegs, flags);
+	if ((flags & BUS_DMA_ZERO) != 0)
+		req->vpr_flags |= VM_PG_ZERO;
 	/* Zero, like all that is no power of two, is left to be refused. */
 	req->vpr_align = dma_power_of_two(alignment) &&
 	    alignment < VM_PAGE_SIZE ? VM_PAGE_SIZE : alignment;

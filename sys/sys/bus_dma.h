@@ -55,7 +55,7 @@ struct bus_dmamap {
 
 typedef struct bus_dmamap *bus_dmamap_t;
 
-/* Flags; the values are NetBSD's, but for the last. */
+/* Flags; the values are NetBSD's, but for the last two. */
 #define	BUS_DMA_WAITOK		0x000	/* may sleep (the default!) */
 #define	BUS_DMA_NOWAIT		0x001	/* may not sleep */
 #define	BUS_DMA_ALLOCNOW	0x002	/* of a map: get all, now */
@@ -70,7 +70,8 @@ typedef struct bus_dmamap *bus_dmamap_t;
 #define	BUS_DMA_NOCACHE		0x400	/* hint, ignored */
 #define	BUS_DMA_PREFETCHABLE	0x800	/* hint, ignored */
 #define	BUS_DMA_CHECKED		0x1000	/* of a tag: watch how it is used */
-#define	BUS_DMA_FLAGS		0x1fff	/* all of them */
+#define	BUS_DMA_ZERO		0x2000	/* of memory: filled with zeros */
+#define	BUS_DMA_FLAGS		0x3fff	/* all of them */
 
 /* Operations of bus_dmamap_sync(), as seen from memory. */
 #define	BUS_DMASYNC_PREREAD	0x01	/* before the device writes memory */
@@ -120,7 +121,8 @@ int	bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags);
 /*
  * bus_dmamem_alloc: size bytes, in whole pages, in at most nsegs segments, as
  * few as possible, each in the tag's window, aligned, and not crossing a
- * multiple of boundary (0: no such limit).  The contents are undefined.
+ * multiple of boundary (0: no such limit).  The contents are undefined unless
+ * BUS_DMA_ZERO is given; then it is memory that the kernel reaches, too.
  * => an alignment below the page is rounded up to it; alignment and boundary
  *    are powers of two.
  * => 0; EINVAL: malformed: size 0 or so large that it wraps, alignment or

@@ -418,6 +418,42 @@ model_exists(uint64_t size, uint64_t align, uint64_t boundary, uint64_t low,
  * Exactly the request that the allocator exists for, until it fails, on a map
  * with holes of every kind: then there is really none left.
  */
+/* Zeros on demand, in several segments, too. */
+ATF_TC_WITHOUT_HEAD(mem_zero);
+ATF_TC_BODY(mem_zero, tc)
+{
+	static char zeros[8 * PAGE];
+	bus_dma_segment_t segs[8];
+	bus_dma_tag_t tag;
+	uint64_t before;
+	int i, n, nsegs;
+	void *va;
+
+	boot();
+	tag = any_tag();
+	before = free_frames();
+	for (nsegs = 1; nsegs <= 8; nsegs *= 8) {
+		/* What is free now holds something else. */
+		ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, 64 * PAGE, PAGE, 0,
+		    segs, 1, &n, BUS_DMA_NOWAIT));
+		memset(vm_md_phystov(segs[0].ds_addr, 64 * PAGE), 0x5a,
+		    64 * PAGE);
+		bus_dmamem_free(tag, segs, n);
+		ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, 8 * PAGE, PAGE,
+		    nsegs == 1 ? 0 : PAGE, segs, nsegs, &n,
+		    BUS_DMA_NOWAIT | BUS_DMA_ZERO));
+		ATF_CHECK_EQ(nsegs, n);
+		for (i = 0; i < n; i++) {
+			va = vm_md_phystov(segs[i].ds_addr, segs[i].ds_len);
+			ATF_CHECK(memcmp(va, zeros, segs[i].ds_len) == 0);
+		}
+		bus_dmamem_free(tag, segs, n);
+	}
+	ATF_CHECK_EQ(before, free_frames());
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(0, nlines);
+}
+
 ATF_TC_WITHOUT_HEAD(mem_historical);
 ATF_TC_BODY(mem_historical, tc)
 {
@@ -1666,6 +1702,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, check);
 	ATF_TP_ADD_TC(tp, mem_errors);
 	ATF_TP_ADD_TC(tp, mem_size);
+	ATF_TP_ADD_TC(tp, mem_zero);
 	ATF_TP_ADD_TC(tp, mem_historical);
 	ATF_TP_ADD_TC(tp, mem_exact);
 	ATF_TP_ADD_TC(tp, mem_window_inside);
