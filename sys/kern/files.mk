@@ -24,6 +24,7 @@ KERN_SRCS= \
 	sys/kern/subr_bus_dma.c \
 	sys/kern/subr_bus_dma_bounce.c \
 	sys/kern/subr_bus_dma_check.c \
+	sys/kern/subr_bus_dma_iommu.c \
 	sys/kern/subr_bus_dma_load.c \
 	sys/kern/subr_bus_dma_mem.c \
 	sys/kern/subr_bus_dma_tag.c \

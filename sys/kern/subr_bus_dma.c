@@ -5,9 +5,8 @@
  */
 
 /*
- * bus_dma(9) for machines where a device sees physical memory as it is: no
- * I/O MMU, and caches that follow what devices write.  Here: maps, and what
- * drivers do with them.
+ * bus_dma(9) for machines with caches that follow what devices write.  Here:
+ * maps, and what drivers do with them.
  *
  * A map is memory of kmem(9), with its segments behind the structure.  Its
  * calls are serialised by its driver and take no lock, but for the moments
@@ -83,8 +82,8 @@ map_allocnow(struct dma_map *map, int flags)
 	bus_size_t size = map->md_size, more;
 
 	map->md_allocnow = true;
-	if (tag->dt_low == 0 && tag->dt_align == 1 &&
-	    tag->dt_high >= (paddr_t)1 << VM_PADDR_BITS)
+	if (dma_memory_low(tag) == 0 && tag->dt_align == 1 &&
+	    dma_memory_high(tag) >= (paddr_t)1 << VM_PADDR_BITS)
 		return (0);
 	more = (bus_size_t)map->md_segcnt * (tag->dt_align - 1);
 	if (size > (paddr_t)1 << VM_PADDR_BITS ||
@@ -131,11 +130,15 @@ bus_dmamap_create(bus_dma_tag_t tag, bus_size_t size, int nsegments,
 static void
 unload(struct dma_map *map)
 {
+	uint64_t faults;
 
 	if (map->md_pub.dm_mapsize != 0) {
+		/* Who was refused something is told what was loaded then. */
+		(void)bus_dma_faults(map->md_tag, &faults);
 		if (map->md_tag->dt_checked)
 			dma_check_unload(map);
 		map_set_loaded(map, false);
+		dma_iommu_free(map);
 		if (!map->md_allocnow)
 			dma_area_put(map->md_tag, &map->md_area);
 	}
@@ -232,7 +235,7 @@ load(const char *who, struct dma_map *map, bus_size_t size, int flags)
 		return (error);
 	if ((error = load_area(map, need, flags)) != 0)
 		return (error);
-	if ((error = dma_source_cut(map, size)) != 0) {
+	if ((error = dma_source_cut(map, size, flags)) != 0) {
 		map->md_pub.dm_nsegs = 0;
 		if (!map->md_allocnow)
 			dma_area_put(map->md_tag, &map->md_area);

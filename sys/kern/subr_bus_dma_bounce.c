@@ -346,10 +346,10 @@ could_be(const struct bus_dma_tag *tag, bus_size_t npages)
 	for (i = 0; vm_physseg_get(i, &seg); i++) {
 		start = vm_ptoa(seg.vs_start);
 		end = vm_ptoa(seg.vs_end);
-		if (start < tag->dt_low)
-			start = tag->dt_low;
-		if (end > tag->dt_high)
-			end = tag->dt_high;
+		if (start < dma_memory_low(tag))
+			start = dma_memory_low(tag);
+		if (end > dma_memory_high(tag))
+			end = dma_memory_high(tag);
 		if (start < end)
 			n += (end - start) >> PAGE_SHIFT;
 	}
@@ -495,14 +495,16 @@ copy_segment(struct dma_map *map, bus_addr_t addr, bus_size_t offset,
     bus_size_t len, bool to_device)
 {
 	bus_size_t n;
+	paddr_t pa;
 	char *va;
 	bool in;
 
 	for (; len > 0; addr += n, offset += n, len -= n) {
-		n = alike(&map->md_area, addr, len, &in);
+		n = dma_physical(map->md_tag, addr, len, &pa);
+		n = alike(&map->md_area, pa, n, &in);
 		if (!in)
 			continue;
-		va = vm_md_phystov(addr, n);
+		va = vm_md_phystov(pa, n);
 		if (va == NULL)
 			continue;
 		dma_source_copy(&map->md_source, offset, va, n, to_device);

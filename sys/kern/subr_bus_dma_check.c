@@ -42,16 +42,17 @@
  * Segments.
  */
 
-const char *
-bus_dma_check(bus_dma_tag_t tag, const bus_dma_segment_t *seg,
-    bus_size_t alignment, bus_size_t boundary, bus_size_t maxsegsz)
+/*
+ * What a segment is like, wherever it lies.
+ */
+static const char *
+wrong_shape(const bus_dma_segment_t *seg, bus_size_t alignment,
+    bus_size_t boundary, bus_size_t maxsegsz)
 {
 	bus_addr_t last;
 
 	if (seg->ds_len == 0)
 		return ("empty");
-	if (!dma_in_window(tag, seg->ds_addr, seg->ds_len))
-		return ("outside the device's window");
 	if (alignment != 0 && seg->ds_addr % alignment != 0)
 		return ("not aligned");
 	last = seg->ds_addr + (seg->ds_len - 1);
@@ -62,29 +63,76 @@ bus_dma_check(bus_dma_tag_t tag, const bus_dma_segment_t *seg,
 	return (NULL);
 }
 
+const char *
+bus_dma_check(bus_dma_tag_t tag, const bus_dma_segment_t *seg,
+    bus_size_t alignment, bus_size_t boundary, bus_size_t maxsegsz)
+{
+
+	if (seg->ds_len != 0 &&
+	    !dma_in_window(tag, seg->ds_addr, seg->ds_len))
+		return ("outside the device's window");
+	return (wrong_shape(seg, alignment, boundary, maxsegsz));
+}
+
+/*
+ * The end, if something is wrong with a segment.
+ */
+static void
+judge(const char *who, const struct bus_dma_tag *tag,
+    const bus_dma_segment_t *seg, int i, int nsegs, const char *why)
+{
+
+	if (why != NULL)
+		vm_md_panic("%s: %s: segment %d of %d, 0x%jx size 0x%jx: %s",
+		    who, tag->dt_name, i, nsegs, (uintmax_t)seg->ds_addr,
+		    (uintmax_t)seg->ds_len, why);
+}
+
+static void
+judge_sum(const char *who, const struct bus_dma_tag *tag,
+    const bus_dma_segment_t *segs, int nsegs, bus_size_t total)
+{
+	bus_size_t sum = 0;
+	int i;
+
+	for (i = 0; i < nsegs; i++)
+		sum += segs[i].ds_len;
+	if (sum != total)
+		vm_md_panic("%s: %s: %d segments have 0x%jx bytes, not 0x%jx",
+		    who, tag->dt_name, nsegs, (uintmax_t)sum,
+		    (uintmax_t)total);
+}
+
+void
+dma_check_memory(const char *who, const struct bus_dma_tag *tag,
+    const bus_dma_segment_t *segs, int nsegs, bus_size_t alignment,
+    bus_size_t boundary, bus_size_t total)
+{
+	int i;
+
+	if (tag->dt_iommu == NULL) {
+		dma_check_segments(who, tag, segs, nsegs, alignment, boundary,
+		    0, total);
+		return;
+	}
+	for (i = 0; i < nsegs; i++)
+		judge(who, tag, &segs[i], i, nsegs, wrong_shape(&segs[i],
+		    alignment, boundary, 0));
+	judge_sum(who, tag, segs, nsegs, total);
+}
+
 void
 dma_check_segments(const char *who, const struct bus_dma_tag *tag,
     const bus_dma_segment_t *segs, int nsegs, bus_size_t alignment,
     bus_size_t boundary, bus_size_t maxsegsz, bus_size_t total)
 {
-	bus_size_t sum = 0;
-	const char *why;
 	int i;
 
-	for (i = 0; i < nsegs; i++) {
-		why = bus_dma_check((bus_dma_tag_t)(uintptr_t)tag, &segs[i],
-		    alignment, boundary, maxsegsz);
-		if (why != NULL)
-			vm_md_panic("%s: %s: segment %d of %d, 0x%jx size "
-			    "0x%jx: %s", who, tag->dt_name, i, nsegs,
-			    (uintmax_t)segs[i].ds_addr,
-			    (uintmax_t)segs[i].ds_len, why);
-		sum += segs[i].ds_len;
-	}
-	if (sum != total)
-		vm_md_panic("%s: %s: %d segments have 0x%jx bytes, not 0x%jx",
-		    who, tag->dt_name, nsegs, (uintmax_t)sum,
-		    (uintmax_t)total);
+	for (i = 0; i < nsegs; i++)
+		judge(who, tag, &segs[i], i, nsegs,
+		    bus_dma_check((bus_dma_tag_t)(uintptr_t)tag, &segs[i],
+		    alignment, boundary, maxsegsz));
+	judge_sum(who, tag, segs, nsegs, total);
 }
 
 /*
@@ -505,17 +553,36 @@ mem_forget(struct bus_dma_tag *tag, const bus_dma_segment_t *seg)
 }
 
 /*
- * The segment of a map that has a part of [addr, addr + len).  => -1: none.
+ * Has a segment a part of [pa, pa + len) of memory?
+ */
+static bool
+seg_overlap(const struct bus_dma_tag *tag, const bus_dma_segment_t *seg,
+    paddr_t pa, bus_size_t len)
+{
+	bus_size_t at, n;
+	paddr_t there;
+
+	for (at = 0; at < seg->ds_len; at += n) {
+		n = dma_physical(tag, seg->ds_addr + at, seg->ds_len - at,
+		    &there);
+		if (there != VM_PADDR_NONE &&
+		    (there - pa < len || pa - there < n))
+			return (true);
+	}
+	return (false);
+}
+
+/*
+ * The segment of a map that has a part of [pa, pa + len) of memory.
+ * => -1: none.
  */
 static int
-map_overlap(const struct dma_map *map, bus_addr_t addr, bus_size_t len)
+map_overlap(const struct dma_map *map, paddr_t pa, bus_size_t len)
 {
-	const bus_dma_segment_t *seg = map->md_segs;
 	int i;
 
-	for (i = 0; i < map->md_pub.dm_nsegs; i++, seg++)
-		if (seg->ds_addr - addr < len || addr - seg->ds_addr <
-		    seg->ds_len)
+	for (i = 0; i < map->md_pub.dm_nsegs; i++)
+		if (seg_overlap(map->md_tag, &map->md_segs[i], pa, len))
 			return (i);
 	return (-1);
 }

@@ -24,6 +24,7 @@
  * only where one must lie, or where the segment is full.
  */
 
+#include <sys/iommu.h>
 #include <sys/kpmap.h>
 
 #include <vm/vm_kassert.h>
@@ -140,6 +141,17 @@ place_address(const struct place *pl, bus_size_t room, struct piece *pi)
 }
 
 /*
+ * Does the device reach a piece where it lies?
+ */
+static bool
+reached(const struct bus_dma_tag *tag, const struct piece *pi)
+{
+
+	return (tag->dt_iommu != NULL ||
+	    dma_in_window(tag, pi->pi_addr, pi->pi_len));
+}
+
+/*
  * The next piece.  => 0; EINVAL: there is none, or not in memory.
  */
 static int
@@ -156,10 +168,9 @@ place_read(struct place *pl, const struct bus_dma_tag *tag, struct piece *pi)
 	aligned = (pi->pi_addr & (tag->dt_align - 1)) == 0 ||
 	    (pl->pl_reached && pi->pi_addr == pl->pl_next);
 	/* A long piece of which not all is fine goes page by page. */
-	if (!aligned || !dma_in_window(tag, pi->pi_addr, pi->pi_len))
+	if (!aligned || !reached(tag, pi))
 		pi->pi_len = least(pi->pi_len, to_page_end(pi->pi_addr));
-	pi->pi_bounce = !aligned ||
-	    !dma_in_window(tag, pi->pi_addr, pi->pi_len);
+	pi->pi_bounce = !aligned || !reached(tag, pi);
 	pi->pi_packed = pi->pi_bounce && pl->pl_bounced;
 	pl->pl_bounced = pi->pi_bounce;
 	pl->pl_reached = !pi->pi_bounce;
@@ -257,10 +268,32 @@ append(struct dma_map *map, bus_addr_t addr, bus_size_t len)
 }
 
 /*
+ * Append what lies at pa in memory: there, or where a row has a place for it.
+ * => 0, EFBIG, or ENOMEM.
+ */
+static int
+append_memory(struct dma_map *map, struct dma_row *row, paddr_t pa,
+    bus_size_t len)
+{
+	bus_size_t at;
+	int error;
+
+	if (map->md_tag->dt_iommu == NULL)
+		return (append(map, pa, len));
+	at = dma_row_place(row, pa, len);
+	if (!row->ro_enter)
+		return (0);
+	if ((error = dma_iommu_enter(map, row, at, pa, len)) != 0)
+		return (error);
+	return (append(map, map->md_iova + at, len));
+}
+
+/*
  * The same for len bytes of the bounce memory.
  */
 static int
-append_bounced(struct dma_map *map, bus_size_t at, bus_size_t len)
+append_bounced(struct dma_map *map, struct dma_row *row, bus_size_t at,
+    bus_size_t len)
 {
 	bus_size_t take;
 	bus_addr_t addr;
@@ -269,13 +302,16 @@ append_bounced(struct dma_map *map, bus_size_t at, bus_size_t len)
 	for (; len > 0 && error == 0; at += take, len -= take) {
 		take = least(dma_area_at(&map->md_area, at, &addr), len);
 		KASSERT(take > 0);
-		error = append(map, addr, take);
+		error = append_memory(map, row, addr, take);
 	}
 	return (error);
 }
 
-int
-dma_source_cut(struct dma_map *map, bus_size_t size)
+/*
+ * Cut, or, with a row that does not enter anything, see how long it gets.
+ */
+static int
+cut(struct dma_map *map, bus_size_t size, struct dma_row *row)
 {
 	struct place pl = place_first(&map->md_source, size);
 	bus_size_t at = 0;
@@ -287,12 +323,60 @@ dma_source_cut(struct dma_map *map, bus_size_t size)
 			return (error);
 		if (pi.pi_bounce) {
 			at = bounce_start(map->md_tag, &pi, at);
-			error = append_bounced(map, at, pi.pi_len);
+			error = append_bounced(map, row, at, pi.pi_len);
 			at += pi.pi_len;
 		} else
-			error = append(map, pi.pi_addr, pi.pi_len);
+			error = append_memory(map, row, pi.pi_addr, pi.pi_len);
 	}
 	return (error);
+}
+
+static int
+row_prot(int flags)
+{
+
+	if ((flags & (BUS_DMA_READ | BUS_DMA_WRITE)) == BUS_DMA_READ)
+		return (IOMMU_WRITE);
+	if ((flags & (BUS_DMA_READ | BUS_DMA_WRITE)) == BUS_DMA_WRITE)
+		return (IOMMU_READ);
+	return (IOMMU_READ | IOMMU_WRITE);
+}
+
+/*
+ * The same through an I/O MMU: look how many addresses it takes, get them, and
+ * map memory there.
+ */
+static int
+cut_iommu(struct dma_map *map, bus_size_t size, int flags)
+{
+	struct dma_row row = { .ro_prot = row_prot(flags) }, look = row;
+	int error;
+
+	if ((error = cut(map, size, &look)) != 0)
+		return (error);
+	if (map->md_boundary > VM_PAGE_SIZE &&
+	    dma_row_size(&look) > map->md_boundary) {
+		row.ro_boundary = map->md_boundary;
+		look = row;
+		if ((error = cut(map, size, &look)) != 0)
+			return (error);
+	}
+	if ((error = dma_iommu_alloc(map, dma_row_size(&look))) != 0)
+		return (error);
+	row.ro_enter = true;
+	if ((error = cut(map, size, &row)) != 0)
+		dma_iommu_free(map);
+	return (error);
+}
+
+int
+dma_source_cut(struct dma_map *map, bus_size_t size, int flags)
+{
+	struct dma_row none = { .ro_enter = false };
+
+	if (map->md_tag->dt_iommu != NULL)
+		return (cut_iommu(map, size, flags));
+	return (cut(map, size, &none));
 }
 
 /*

@@ -33,8 +33,8 @@ dma_request(struct vm_pgreq *req, const struct bus_dma_tag *tag,
 {
 
 	*req = (struct vm_pgreq)VM_PGREQ_INITIALIZER(size);
-	req->vpr_low = tag->dt_low;
-	req->vpr_high = tag->dt_high;
+	req->vpr_low = dma_memory_low(tag);
+	req->vpr_high = dma_memory_high(tag);
 	req->vpr_nsegs = (unsigned)nsegs;
 	req->vpr_policy = VM_POLICY_HIGHEST;
 	req->vpr_owner = tag->dt_owner;
@@ -125,8 +125,8 @@ bus_dmamem_alloc(bus_dma_tag_t tag, bus_size_t size, bus_size_t alignment,
 	    alloc_many(&req, segs, &n);
 	if (error != 0)
 		return (error);
-	dma_check_segments("bus_dmamem_alloc", tag, segs, (int)n,
-	    req.vpr_align, boundary, 0, rounded);
+	dma_check_memory("bus_dmamem_alloc", tag, segs, (int)n,
+	    req.vpr_align, boundary, rounded);
 	if (tag->dt_checked)
 		dma_check_alloc(tag, segs, (int)n);
 	*rsegs = (int)n;

@@ -15,6 +15,7 @@
  * when it is made, and needs it no more.
  */
 
+#include <sys/iommu.h>
 #include <sys/kmem.h>
 
 #include "subr_bus_dma_var.h"
@@ -188,6 +189,7 @@ bus_dmatag_create(bus_dma_tag_t parent, const char *name, bus_addr_t min_addr,
 	tag->dt_low = low;
 	tag->dt_high = high;
 	tag->dt_align = parent != NULL ? parent->dt_align : 1;
+	tag->dt_iommu = parent != NULL ? parent->dt_iommu : NULL;
 	tag->dt_checked = (flags & BUS_DMA_CHECKED) != 0 ||
 	    (parent != NULL ? parent->dt_checked : checking);
 	tag_insert(tag);
@@ -277,6 +279,26 @@ bus_dma_counts(bus_dma_tag_t tag, struct bus_dma_counts *counts)
 		.dc_pool = dma_pool_size(tag),
 		.dc_reports = tag->dt_reports,
 	};
+}
+
+bool
+bus_dma_nearest(const struct iommu *im, bus_addr_t addr,
+    struct bus_dma_near *near)
+{
+	vm_md_intr_t s = lock();
+	struct bus_dma_tag *tag;
+
+	*near = (struct bus_dma_near){ .bn_name = "" };
+	/* The newest first: it is a driver's, and its parent only a bus's. */
+	for (tag = all_tags; tag != NULL; tag = tag->dt_next) {
+		if (tag->dt_iommu != im)
+			continue;
+		vm_md_lock(&tag->dt_lock);
+		dma_nearest(tag, addr, near);
+		vm_md_unlock(&tag->dt_lock);
+	}
+	unlock(s);
+	return (near->bn_seg.ds_len != 0);
 }
 
 void

@@ -12,6 +12,7 @@
  *	subr_bus_dma_load.c	how a buffer is cut into segments
  *	subr_bus_dma_bounce.c	where bounce memory comes from
  *	subr_bus_dma_mem.c	memory that drivers ask for
+ *	subr_bus_dma_iommu.c	which addresses an I/O MMU shows it at
  *	subr_bus_dma_check.c	what is wrong
  */
 
@@ -61,6 +62,18 @@ struct dma_open {
 	int		og_ops;		/* BUS_DMASYNC_PRE*, not 0 */
 };
 
+/*
+ * How the pages of a mapping lie in its range of bus addresses.
+ */
+struct dma_row {
+	bus_size_t	ro_boundary;	/* keep distances from these; 0: no */
+	bus_size_t	ro_end;		/* of what was placed, bytes */
+	paddr_t		ro_next;	/* and in memory */
+	bus_size_t	ro_entered;	/* pages up to here are mapped */
+	bool		ro_enter;	/* are to be */
+	int		ro_prot;
+};
+
 #define	DMA_MAP_MAGIC	0x444d4170	/* "DMAp" */
 
 /*
@@ -84,6 +97,8 @@ struct dma_map {
 	struct dma_source md_source;
 	struct dma_area	md_area;	/* of ALLOCNOW: always there */
 	bool		md_bounced;	/* part of the mapping lies in it */
+	bus_addr_t	md_iova;	/* bus addresses of an I/O MMU */
+	bus_size_t	md_iosize;	/* bytes of them, whole pages */
 
 	/* Of a map that is checked: */
 	struct dma_open	*md_open;	/* by address; neighbours differ */
@@ -116,6 +131,7 @@ struct bus_dma_tag {
 	paddr_t		dt_low;		/* inclusive */
 	paddr_t		dt_high;	/* exclusive, or VM_PADDR_MAX */
 	bus_size_t	dt_align;	/* of segments of a mapping */
+	const struct iommu *dt_iommu;	/* NULL: none */
 	bool		dt_checked;
 	vm_owner_t	dt_owner;
 	char		dt_name[VM_OWNER_NAMELEN];
@@ -142,6 +158,24 @@ dma_map_of(bus_dmamap_t dmam)
 {
 
 	return ((struct dma_map *)(void *)dmam);
+}
+
+/*
+ * The device needs no help to reach memory that lies in its window; with an
+ * I/O MMU, all memory.
+ */
+static inline paddr_t
+dma_memory_low(const struct bus_dma_tag *tag)
+{
+
+	return (tag->dt_iommu == NULL ? tag->dt_low : 0);
+}
+
+static inline paddr_t
+dma_memory_high(const struct bus_dma_tag *tag)
+{
+
+	return (tag->dt_iommu == NULL ? tag->dt_high : VM_PADDR_MAX);
 }
 
 static inline bool
@@ -224,15 +258,41 @@ bus_size_t	dma_pool_size(struct bus_dma_tag *);
  * => 0, and *need is the bounce memory for that, bytes; EINVAL: there are not
  *    so many bytes, or not at such addresses; ENOMEM: they cannot be bounced.
  * dma_source_cut: make the segments of a map that has that memory.
- * => 0, or EFBIG.
+ * => 0, or EFBIG; with an I/O MMU also ENOMEM.
  * dma_source_copy: copy len bytes at offset of the source.
  */
 int		dma_source_need(const struct bus_dma_tag *,
 		    const struct dma_source *, bus_size_t size,
 		    bus_size_t *need);
-int		dma_source_cut(struct dma_map *, bus_size_t size);
+int		dma_source_cut(struct dma_map *, bus_size_t size, int flags);
 void		dma_source_copy(const struct dma_source *, bus_size_t offset,
 		    char *area, bus_size_t len, bool from_source);
+
+/*
+ * I/O MMU (subr_bus_dma_iommu.c); but for the last two, of a map whose tag has
+ * one.
+ *
+ * dma_row_place: where a piece goes, in bytes from the start of the range.
+ * dma_row_size: bytes, whole pages.
+ * dma_iommu_alloc: a range for a map.  => 0, or ENOMEM.
+ * dma_iommu_free: it is the map's no more, nor mapped.
+ * dma_iommu_enter: map the pages of a piece.  => 0, or ENOMEM.
+ * dma_physical: where in memory a bus address of a loaded map leads, and how
+ * much of [addr, addr + len) lies there in a row.  => *pa VM_PADDR_NONE:
+ * nowhere.
+ * dma_nearest: is a segment of the tag nearer to addr than what was found?
+ */
+bus_size_t	dma_row_place(struct dma_row *, paddr_t, bus_size_t len);
+bus_size_t	dma_row_size(const struct dma_row *);
+int		dma_iommu_alloc(struct dma_map *, bus_size_t size);
+void		dma_iommu_free(struct dma_map *);
+int		dma_iommu_enter(struct dma_map *, struct dma_row *,
+		    bus_size_t at, paddr_t, bus_size_t len);
+bus_size_t	dma_physical(const struct bus_dma_tag *, bus_addr_t addr,
+		    bus_size_t len, paddr_t *);
+struct bus_dma_near;
+void		dma_nearest(const struct bus_dma_tag *, bus_addr_t addr,
+		    struct bus_dma_near *);
 
 /*
  * Checks (subr_bus_dma_check.c).
@@ -240,6 +300,8 @@ void		dma_source_copy(const struct dma_source *, bus_size_t offset,
  * dma_check_segments: the last look at segments before a driver sees them:
  * each is as asked for, and together they are total bytes.  If not, that is
  * our own defect, and the end.
+ * dma_check_memory: the same of memory, which with an I/O MMU may lie outside
+ * the window.
  * dma_check_tag: is that tag a map's own?  If not, say so.
  * dma_check_map: is that a map to be destroyed?  If not, say so.
  * dma_check_load, _unload, _sync: what a driver does with a map.
@@ -251,6 +313,10 @@ void		dma_check_segments(const char *who, const struct bus_dma_tag *,
 		    const bus_dma_segment_t *segs, int nsegs,
 		    bus_size_t alignment, bus_size_t boundary,
 		    bus_size_t maxsegsz, bus_size_t total);
+void		dma_check_memory(const char *who, const struct bus_dma_tag *,
+		    const bus_dma_segment_t *segs, int nsegs,
+		    bus_size_t alignment, bus_size_t boundary,
+		    bus_size_t total);
 bool		dma_check_tag(struct dma_map *, const struct bus_dma_tag *,
 		    const char *what);
 bool		dma_check_map(struct bus_dma_tag *, struct dma_map *);

@@ -12,8 +12,11 @@
  * NetBSD leaves undefined (bad arguments get an error here), and the tags at
  * the root, which NetBSD leaves to each port: see bus_dmatag_create().
  *
- * All constraints are on addresses as the device sees them.  No port has an
- * I/O MMU, so these are physical addresses.
+ * All constraints are on addresses as the device sees them.  Those are physical
+ * addresses, unless an I/O MMU stands between the bus and memory: bus_dma(9)
+ * then finds addresses for what is loaded, and the device reaches nothing else
+ * (<sys/iommu.h>).  Memory from bus_dmamem_alloc() is always told by physical
+ * addresses, so a driver gives its device those of a loaded map, and no others.
  */
 
 #ifndef _SYS_BUS_DMA_H_
@@ -245,6 +248,8 @@ unsigned bus_dma_leaks(bus_dma_tag_t tag);
 
 /*
  * bus_dma_counts: what was done with a tag.
+ * bus_dma_faults: how often an I/O MMU has refused the tag's device an access.
+ * => false: there is no I/O MMU.
  * bus_dma_usage: how many tags and maps exist, to find leaks.
  */
 struct bus_dma_counts {
@@ -258,6 +263,7 @@ struct bus_dma_counts {
 };
 
 void	bus_dma_counts(bus_dma_tag_t tag, struct bus_dma_counts *counts);
+bool	bus_dma_faults(bus_dma_tag_t tag, uint64_t *n);
 void	bus_dma_usage(unsigned *tags, unsigned *maps);
 
 #endif /* !_SYS_BUS_DMA_H_ */
