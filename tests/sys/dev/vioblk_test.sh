@@ -202,6 +202,63 @@ not_invited_body()
 	done
 }
 
+atf_test_case limit
+limit_head()
+{
+	atf_set descr "Memory above 2^44, where no legacy queue may lie"
+	atf_set timeout 300
+}
+limit_body()
+{
+
+	helpers
+	[ "$(atf_config_get long 0)" = 1 ] || atf_skip "takes long"
+	new_disk one 1048576 60
+	new_disk two 1048576 61
+	boot $EXIT_SUCCESS "require=vioblk cpus=1" -nodefaults \
+	    -M pc,memory-backend=m -m 15400G -cpu max,phys-bits=46 \
+	    -object memory-backend-ram,id=m,size=15400G,reserve=off \
+	    -drive "$(drive one a)" -device virtio-blk-pci,drive=a,$LEGACY \
+	    -drive "$(drive two b)" -device virtio-blk-pci,drive=b,$MODERN
+	was_copied vioblk0 one 512
+	was_copied vioblk1 two 512
+	legacy_queues vioblk0 1 256
+	modern_queues vioblk1 1 256
+	read -r size desc rest <queues
+	[ $((desc >> 44)) -ne 0 ] ||
+	    atf_fail "$desc is low: this machine shows nothing"
+}
+
+atf_test_case memory
+memory_head()
+{
+	atf_set descr "Memory that is nearly full, and none at all"
+}
+memory_body()
+{
+
+	helpers
+	for option in $LEGACY $MODERN; do
+		new_disk one 1048576 70
+		new_disk two 1048576 71
+		boot $EXIT_SUCCESS "require=vioblk fill=97 together=1" -smp 4 \
+		    -drive "$(drive one a)" \
+		    -device virtio-blk-pci,drive=a,$option \
+		    -drive "$(drive two b)" \
+		    -device virtio-blk-pci,drive=b,$option
+		was_copied vioblk0 one 512
+		was_copied vioblk1 two 512
+		no_mistakes
+		works 72 ,$option "take=4g" -m 5G
+		no_mistakes
+	done
+	boot $EXIT_FAILURE "require=vioblk take=4g" \
+	    -drive "$(drive disk)" -device virtio-blk-pci,drive=d
+	has '^vioblk0: no .*: ENOMEM$'
+	has '^vioblk0: failed: ENOMEM$'
+	no_mistakes
+}
+
 atf_test_case errors
 errors_head()
 {
@@ -256,6 +313,8 @@ atf_init_test_cases()
 	atf_add_test_case sizes
 	atf_add_test_case several
 	atf_add_test_case not_invited
+	atf_add_test_case limit
+	atf_add_test_case memory
 	atf_add_test_case errors
 	atf_add_test_case absent
 }

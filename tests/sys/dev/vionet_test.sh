@@ -182,6 +182,32 @@ machines_body()
 	no_mistakes
 }
 
+atf_test_case memory
+memory_head()
+{
+	atf_set descr "Memory that is nearly full, and none at all"
+}
+memory_body()
+{
+
+	helpers
+	for option in $LEGACY $MODERN; do
+		boot $EXIT_SUCCESS "require=vionet fill=97 together=1 runs=2" \
+		    -smp 4 -netdev "$(hub a)" -netdev "$(hub b)" \
+		    -device "$(card a $option)" -device "$(card b $option)"
+		all_came vionet0 vionet1
+		all_came vionet1 vionet0
+		[ "$(grep -c '^vionet[01]: moved ' console)" -eq 4 ] ||
+		    atf_fail "not twice for each card"
+		no_mistakes
+	done
+	boot $EXIT_FAILURE "require=vionet take=4g" -netdev "$(hub a)" \
+	    -device "$(card a $MODERN)"
+	has '^vionet0: no .*: ENOMEM$'
+	has '^vionet0: failed: ENOMEM$'
+	no_mistakes
+}
+
 atf_test_case unconnected
 unconnected_head()
 {
@@ -214,5 +240,6 @@ atf_init_test_cases()
 	atf_add_test_case wire
 	atf_add_test_case alone
 	atf_add_test_case machines
+	atf_add_test_case memory
 	atf_add_test_case unconnected
 }
