@@ -141,7 +141,7 @@ virtio_caps_read(const struct pci_func *f, const char *name,
 		return (0);
 	if (caps->vc_common.vr_length == 0 && caps->vc_notify.vr_length == 0)
 		return (ENOENT);
-	printf("%s: no capability of type %u\n", name,
+	printf("%s: no capability of type %d\n", name,
 	    caps->vc_common.vr_length == 0 ? CAP_COMMON : CAP_NOTIFY);
 	return (EINVAL);
 }
