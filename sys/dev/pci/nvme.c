@@ -14,8 +14,8 @@
  * Submission queues lie in the controller's own memory if it has some for
  * that: a pool of vm_pool(9), so the controller does not have to fetch
  * commands from the host's.  All else is memory of bus_dma(9): queues aligned
- * to a page and contiguous ([NVME] 5.3, 5.4), data in single pages, for each
- * of which a command's list (PRP, [NVME] 4.3) has an entry.
+ * to a page and contiguous ([NVME] 5.3, 5.4), and the pages of the job of a
+ * disk, for each of which a command's list (PRP, [NVME] 4.3) has an entry.
  *
  * Queues are polled, one command at a time.  Every wait has an end, and after
  * any failure the controller is stopped before memory is given back.
@@ -27,8 +27,8 @@
 
 #include <machine/pmap.h>
 
-#include <dev/cksum.h>
 #include <dev/device_report.h>
+#include <dev/disk.h>
 #include <dev/pci/nvmereg.h>
 #include <dev/pci/pci.h>
 
@@ -43,28 +43,7 @@
 #define	REGS_SIZE	(NVME_DOORBELL + 4096)
 #define	CMB_MAP		(64U << 10)	/* that much of it is used */
 
-#define	XFER		(512U << 10)	/* most bytes of a transfer */
-#define	XFER_PAGES	(XFER / PAGE)
-#define	READ_MAX	(16U << 20)	/* that much of a disk is read */
-
-/*
- * What was written is read to this place in a page: a list whose first entry
- * is no page, as [NVME] 4.3 allows at multiples of 4.
- */
-#define	ODD		0x204U
-#define	ODD_XFER	(4 * PAGE)
-
 #define	WAIT_COMMAND	10000		/* ms */
-
-/* A disk that begins with this may be written to. */
-static const char scratch[] = "extant scratch\n";
-
-/* Contiguous memory for the controller. */
-struct dmabuf {
-	bus_dma_segment_t d_seg;
-	void		*d_kva;		/* NULL: not allocated */
-	bus_dmamap_t	d_map;		/* loaded, but for data */
-};
 
 struct queue {
 	struct dmabuf	q_cq;
@@ -88,25 +67,24 @@ static bool nvme_has_cmb;
 
 static struct queue queues[NQUEUE];
 static unsigned nvme_nioq;
-static struct dmabuf prps, odd, info;	/* list; two buffers */
+static struct dmabuf prps, info;	/* list; a buffer */
 
-/* The data buffer: single pages. */
-static bus_dma_segment_t data_segs[XFER_PAGES];
-static void *data_kva[XFER_PAGES];
-static int data_nsegs;
-static bus_dmamap_t data_map;
+static int	transfer(void *, bus_dmamap_t, uint64_t, unsigned, bool);
 
-/* The namespace. */
-static uint64_t ns_blocks;
-static unsigned ns_shift;		/* log2 of the bytes of a block */
-static unsigned xfer_max;		/* bytes */
+static struct disk nvme_disk = {
+	.dk_name = NVME_NAME,
+	.dk_nsegs = DMAPAGES_MAX + 1,	/* fewer than a list has entries */
+	.dk_maxsegsz = PAGE,
+	.dk_boundary = PAGE,
+	.dk_align = 4,			/* [NVME] 4.3, of the first entry */
+	.dk_transfer = transfer,
+};
 
-static uint64_t nvme_moved;		/* bytes, in this job */
 static struct device_figures nvme_figures = {
 	.df_name = NVME_NAME,
 	.df_max = BUS_ADDR_MAX,
 	.df_align = PAGE,
-	.df_contig = ODD_XFER + PAGE,
+	.df_contig = 5 * PAGE,		/* disk.c, to read what was written */
 };
 
 static uint32_t
@@ -150,70 +128,11 @@ doorbell(unsigned queue, bool completion)
  * Memory.
  */
 
-static void
-dmabuf_put(struct dmabuf *d)
-{
-
-	if (d->d_kva == NULL)
-		return;
-	bus_dmamap_destroy(nvme_tag, d->d_map);
-	bus_dmamem_unmap(nvme_tag, d->d_kva, d->d_seg.ds_len);
-	bus_dmamem_free(nvme_tag, &d->d_seg, 1);
-	d->d_kva = NULL;
-}
-
-/*
- * dmabuf_map: addresses and a map for memory that is allocated; the map is
- * loaded if it is for the whole of it.
- */
 static int
-dmabuf_map(struct dmabuf *d, bus_size_t size, bool load)
+buffer_get(struct dmabuf *d, bus_size_t size)
 {
-	void *kva;
-	int error;
 
-	if ((error = bus_dmamem_map(nvme_tag, &d->d_seg, 1, size, &kva,
-	    BUS_DMA_NOWAIT)) != 0)
-		return (error);
-	error = bus_dmamap_create(nvme_tag, size, (int)(size / PAGE) + 1,
-	    load ? size : PAGE, load ? 0 : PAGE, BUS_DMA_NOWAIT, &d->d_map);
-	if (error == 0 && load) {
-		error = bus_dmamap_load_raw(nvme_tag, d->d_map, &d->d_seg, 1,
-		    size, BUS_DMA_NOWAIT);
-		if (error != 0)
-			bus_dmamap_destroy(nvme_tag, d->d_map);
-	}
-	if (error != 0) {
-		bus_dmamem_unmap(nvme_tag, kva, size);
-		return (error);
-	}
-	memset(kva, 0, size);
-	d->d_kva = kva;
-	return (0);
-}
-
-/*
- * dmabuf_get: whole pages, contiguous, aligned to one, filled with zeros.
- * => 0, or an error after one line on the console (or two).
- */
-static int
-dmabuf_get(struct dmabuf *d, bus_size_t size, bool load)
-{
-	int error, nsegs;
-
-	size = (size + PAGE - 1) & ~(bus_size_t)(PAGE - 1);
-	error = bus_dmamem_alloc(nvme_tag, size, PAGE, 0, &d->d_seg, 1,
-	    &nsegs, BUS_DMA_NOWAIT);
-	if (error == 0) {
-		error = dmabuf_map(d, size, load);
-		if (error != 0)
-			bus_dmamem_free(nvme_tag, &d->d_seg, 1);
-	} else
-		bus_dmamem_explain(nvme_tag, size, PAGE, 0);
-	if (error != 0)
-		printf(NVME_NAME ": no %ju bytes of memory: %s\n",
-		    (uintmax_t)size, errno_name(error));
-	return (error);
+	return (dmabuf_get(d, nvme_tag, NVME_NAME, size, PAGE, 0));
 }
 
 /*
@@ -234,10 +153,10 @@ sq_get(struct queue *q, bool io)
 		q->q_sqaddr = q->q_sqmem.vpm_start;
 		return (0);
 	}
-	error = dmabuf_get(&q->q_sqbuf, DEPTH * SQE_SIZE, true);
+	error = buffer_get(&q->q_sqbuf, DEPTH * SQE_SIZE);
 	if (error != 0)
 		return (error);
-	q->q_sq = q->q_sqbuf.d_kva;
+	q->q_sq = (volatile uint32_t *)(void *)q->q_sqbuf.d_kva;
 	q->q_sqaddr = q->q_sqbuf.d_map->dm_segs[0].ds_addr;
 	return (0);
 }
@@ -264,7 +183,7 @@ queue_get(struct queue *q, bool io)
 
 	memset(q, 0, sizeof(*q));
 	q->q_phase = 1;
-	if ((error = dmabuf_get(&q->q_cq, DEPTH * CQE_SIZE, true)) == 0)
+	if ((error = buffer_get(&q->q_cq, DEPTH * CQE_SIZE)) == 0)
 		error = sq_get(q, io);
 	if (error != 0)
 		queue_put(q);
@@ -272,77 +191,6 @@ queue_get(struct queue *q, bool io)
 		bus_dmamap_sync(nvme_tag, q->q_cq.d_map, 0, DEPTH * CQE_SIZE,
 		    BUS_DMASYNC_PREREAD);
 	return (error);
-}
-
-static void
-data_put(void)
-{
-
-	if (data_map != NULL)
-		bus_dmamap_destroy(nvme_tag, data_map);
-	data_map = NULL;
-	while (data_nsegs > 0) {
-		data_nsegs--;
-		bus_dmamem_unmap(nvme_tag, data_kva[data_nsegs], PAGE);
-		bus_dmamem_free(nvme_tag, &data_segs[data_nsegs], 1);
-	}
-}
-
-/*
- * page_get: another page of the data buffer.
- */
-static int
-page_get(void)
-{
-	int error, nsegs;
-
-	if ((error = bus_dmamem_alloc(nvme_tag, PAGE, PAGE, 0,
-	    &data_segs[data_nsegs], 1, &nsegs, BUS_DMA_NOWAIT)) != 0)
-		return (error);
-	error = bus_dmamem_map(nvme_tag, &data_segs[data_nsegs], 1, PAGE,
-	    &data_kva[data_nsegs], BUS_DMA_NOWAIT);
-	if (error != 0)
-		bus_dmamem_free(nvme_tag, &data_segs[data_nsegs], 1);
-	else
-		data_nsegs++;
-	return (error);
-}
-
-/*
- * data_get: the data buffer, page by page, wherever they are: the controller
- * does not care.
- */
-static int
-data_get(void)
-{
-	int error;
-
-	error = bus_dmamap_create(nvme_tag, XFER, XFER_PAGES, PAGE, PAGE,
-	    BUS_DMA_NOWAIT, &data_map);
-	while (error == 0 && data_nsegs < (int)XFER_PAGES)
-		error = page_get();
-	if (error == 0)
-		return (0);
-	printf(NVME_NAME ": no buffer of %u bytes: %s\n", XFER,
-	    errno_name(error));
-	if (error == ENOMEM)
-		bus_dmamem_explain(nvme_tag, PAGE, PAGE, 0);
-	data_put();
-	return (error);
-}
-
-/* In how many pieces of contiguous memory it lies. */
-static unsigned
-data_pieces(void)
-{
-	unsigned n = 1;
-	int i;
-
-	for (i = 1; i < data_nsegs; i++) {
-		if (data_segs[i].ds_addr != data_segs[i - 1].ds_addr + PAGE)
-			n++;
-	}
-	return (n);
 }
 
 /*
@@ -384,7 +232,8 @@ command_wait(unsigned n, uint32_t *result, uint32_t *status)
 	uint32_t dw3;
 
 	*status = UINT32_MAX;
-	cqe = (volatile uint32_t *)q->q_cq.d_kva + q->q_head * CQE_DWORDS;
+	cqe = (volatile uint32_t *)(void *)q->q_cq.d_kva +
+	    q->q_head * CQE_DWORDS;
 	for (;;) {
 		cq_sync(q, BUS_DMASYNC_POSTREAD);
 		dw3 = cqe[3];
@@ -495,7 +344,7 @@ io_create(unsigned n)
 static void
 set_prps(uint32_t *sqe, const struct bus_dmamap *map)
 {
-	uint64_t *list = prps.d_kva;
+	uint64_t *list = (uint64_t *)(void *)prps.d_kva;
 	int i;
 
 	sqe_pointer(sqe, 6, map->dm_segs[0].ds_addr);
@@ -510,155 +359,25 @@ set_prps(uint32_t *sqe, const struct bus_dmamap *map)
 }
 
 /*
- * transfer: between bytes [at, at + size) of the namespace and what a map is
- * loaded with; the map is unloaded.
+ * transfer: for disk_job().  The pairs of queues take turns.
  */
 static int
-transfer(unsigned n, bus_dmamap_t map, uint64_t at, unsigned size, bool write)
+transfer(void *arg, bus_dmamap_t map, uint64_t block, unsigned nblocks,
+    bool write)
 {
 	uint32_t sqe[SQE_DWORDS] = { write ? NVM_WRITE : NVM_READ, 1 };
+	static unsigned turn;
 	int error;
 
+	(void)arg;
 	set_prps(sqe, map);
-	sqe_pointer(sqe, 10, at >> ns_shift);
-	sqe[12] = (size >> ns_shift) - 1;
-	bus_dmamap_sync(nvme_tag, map, 0, size,
-	    write ? BUS_DMASYNC_PREWRITE : BUS_DMASYNC_PREREAD);
-	error = command(n, sqe, NULL);
+	sqe_pointer(sqe, 10, block);
+	sqe[12] = nblocks - 1;
+	error = command(1 + turn++ % nvme_nioq, sqe, NULL);
 	if (map->dm_nsegs > 2)
 		bus_dmamap_sync(nvme_tag, prps.d_map, 0, PAGE,
 		    BUS_DMASYNC_POSTWRITE);
-	nvme_moved += error == 0 ? size : 0;
-	bus_dmamap_sync(nvme_tag, map, 0, size,
-	    write ? BUS_DMASYNC_POSTWRITE : BUS_DMASYNC_POSTREAD);
-	bus_dmamap_unload(nvme_tag, map);
 	return (error);
-}
-
-static int
-data_transfer(unsigned n, uint64_t at, unsigned size, bool write)
-{
-	int error;
-
-	error = bus_dmamap_load_raw(nvme_tag, data_map, data_segs, data_nsegs,
-	    size, BUS_DMA_NOWAIT);
-	if (error != 0) {
-		printf(NVME_NAME ": no map of %u bytes: %s\n", size,
-		    errno_name(error));
-		return (error);
-	}
-	return (transfer(n, data_map, at, size, write));
-}
-
-/*
- * The job.
- */
-
-/* Byte at of the data buffer; its page follows. */
-static uint8_t *
-data_at(unsigned at)
-{
-
-	return ((uint8_t *)data_kva[at / PAGE] + at % PAGE);
-}
-
-static void
-data_sum(struct cksum *ck, unsigned size)
-{
-	unsigned at;
-
-	for (at = 0; at < size; at += PAGE)
-		cksum_add(ck, data_at(at),
-		    size - at < PAGE ? size - at : PAGE);
-}
-
-static unsigned
-piece(uint64_t left)
-{
-
-	return (left < xfer_max ? (unsigned)left : xfer_max);
-}
-
-/*
- * read_all: => the disk invites to be written to.
- */
-static int
-read_all(uint64_t size, bool *invites)
-{
-	unsigned len, n = 0;
-	struct cksum ck;
-	uint64_t at;
-	int error;
-
-	cksum_init(&ck);
-	for (at = 0; at < size; at += len, n++) {
-		len = piece(size - at);
-		error = data_transfer(1 + n % nvme_nioq, at, len, false);
-		if (error != 0)
-			return (error);
-		if (at == 0)
-			*invites = memcmp(data_at(0), scratch,
-			    sizeof(scratch) - 1) == 0;
-		data_sum(&ck, len);
-	}
-	printf(NVME_NAME ": read %ju bytes of %ju blocks of %u in %u transfers "
-	    "through %u pieces of memory, cksum %u\n", (uintmax_t)size,
-	    (uintmax_t)ns_blocks, 1U << ns_shift, n, data_pieces(),
-	    cksum_end(&ck));
-	return (0);
-}
-
-/*
- * read_back: is on the disk at byte at what the data buffer holds?
- */
-static int
-read_back(uint64_t at, unsigned size)
-{
-	uint8_t *to = (uint8_t *)odd.d_kva + ODD;
-	unsigned done, i, len;
-	int error;
-
-	for (done = 0; done < size; done += len) {
-		len = size - done < ODD_XFER ? size - done : ODD_XFER;
-		if (len > xfer_max)
-			len = xfer_max;
-		error = bus_dmamap_load(nvme_tag, odd.d_map, to, len, NULL,
-		    BUS_DMA_NOWAIT);
-		if (error == 0)
-			error = transfer(1, odd.d_map, at + done, len, false);
-		if (error != 0)
-			return (error);
-		for (i = 0; i < len; i++) {
-			if (to[i] == *data_at(done + i))
-				continue;
-			printf(NVME_NAME ": byte %ju is not as written\n",
-			    (uintmax_t)(at + done + i));
-			return (EIO);
-		}
-	}
-	return (0);
-}
-
-/*
- * copy: the first half of the disk becomes the second.
- */
-static int
-copy(uint64_t size)
-{
-	uint64_t at, half = (size >> ns_shift) / 2 << ns_shift;
-	unsigned len, n = 0;
-	int error;
-
-	for (at = 0; at < half; at += len, n++) {
-		len = piece(half - at);
-		if ((error = data_transfer(1, at, len, false)) != 0 ||
-		    (error = data_transfer(nvme_nioq, half + at, len, true)) != 0 ||
-		    (error = read_back(half + at, len)) != 0)
-			return (error);
-	}
-	printf(NVME_NAME ": wrote %ju bytes at %ju in %u transfers, ok\n",
-	    (uintmax_t)half, (uintmax_t)half, n);
-	return (0);
 }
 
 /*
@@ -691,13 +410,12 @@ release(void)
 	for (i = 0; i < NQUEUE; i++)
 		queue_put(&queues[i]);
 	dmabuf_put(&prps);
-	dmabuf_put(&odd);
 	dmabuf_put(&info);
-	data_put();
+	disk_release(&nvme_disk);
 }
 
 /*
- * job_prepare: queues and buffers, which stay for the next time.
+ * job_prepare: queues and the list, which stay for the next time.
  */
 static int
 job_prepare(void)
@@ -721,38 +439,28 @@ job_prepare(void)
 		    "the controller's memory" : "main memory",
 		    (uintmax_t)queues[i].q_sqaddr);
 	}
-	if ((error = dmabuf_get(&prps, PAGE, true)) != 0 ||
-	    (error = dmabuf_get(&odd, ODD_XFER + PAGE, false)) != 0)
-		return (error);
-	return (data_get());
+	return (buffer_get(&prps, PAGE));
 }
 
 static int
 nvme_job(void)
 {
-	uint64_t size = ns_blocks << ns_shift;
-	bool invites = false;
 	int error = 0;
 
-	if (ns_blocks == 0) {
+	if (nvme_disk.dk_blocks == 0) {
 		printf(NVME_NAME ": no namespace to read\n");
 		return (ENODEV);
 	}
 	if (queues[0].q_sq == NULL)
 		return (EIO);		/* it failed before */
-	if (size > READ_MAX)
-		size = READ_MAX;
-	if (data_nsegs == 0)
+	nvme_disk.dk_tag = nvme_figures.df_tag = nvme_tag;
+	if (prps.d_kva == NULL)
 		error = job_prepare();
-	nvme_moved = 0;
 	if (error == 0)
-		error = read_all(size, &invites);
-	if (error == 0 && invites)
-		error = copy(size);
-	if (error == 0) {
-		nvme_figures.df_tag = nvme_tag;
-		device_report(&nvme_figures, nvme_moved);
-	} else
+		error = disk_job(&nvme_disk);
+	if (error == 0)
+		device_report(&nvme_figures, nvme_disk.dk_moved);
+	else
 		release();
 	return (error);
 }
@@ -913,32 +621,35 @@ info32(unsigned offset)
 {
 	uint32_t v;
 
-	memcpy(&v, (uint8_t *)info.d_kva + offset, sizeof(v));
+	memcpy(&v, info.d_kva + offset, sizeof(v));
 	return (v);
 }
 
 /*
- * examine_namespace: sets ns_*; no blocks if there is no namespace 1, or none
+ * examine_namespace: sets nvme_disk; no blocks if there is no namespace 1, or none
  * that this driver can read.
  */
 static int
 examine_namespace(void)
 {
+	uint64_t blocks;
 	uint32_t format;
+	unsigned shift;
 	int error;
 
 	if ((error = identify(IDENTIFY_NAMESPACE, 1)) != 0)
 		return (error);
-	ns_blocks = info32(IDNS_NSZE) |
-	    (uint64_t)info32(IDNS_NSZE + 4) << 32;
+	blocks = info32(IDNS_NSZE) | (uint64_t)info32(IDNS_NSZE + 4) << 32;
 	format = info32(IDNS_LBAF(info32(IDNS_FLBAS) & 0xf));
-	ns_shift = LBAF_LBADS(format);
-	if (ns_blocks == 0 || (ns_shift >= 9 && ns_shift <= 12 &&
-	    LBAF_MS(format) == 0 && ns_blocks <= UINT64_MAX >> ns_shift))
-		return (0);
-	printf(NVME_NAME ": format 0x%x of the namespace is not supported\n",
-	    format);
-	ns_blocks = 0;
+	shift = LBAF_LBADS(format);
+	nvme_disk.dk_blocks = 0;
+	nvme_disk.dk_shift = shift;
+	if (blocks == 0 || (shift >= 9 && shift <= 12 &&
+	    LBAF_MS(format) == 0 && blocks <= UINT64_MAX >> shift))
+		nvme_disk.dk_blocks = blocks;
+	else
+		printf(NVME_NAME ": format 0x%x of the namespace is not "
+		    "supported\n", format);
 	return (0);
 }
 
@@ -953,15 +664,15 @@ examine(void)
 	unsigned i, mdts;
 	int error;
 
-	if ((error = dmabuf_get(&info, PAGE, true)) != 0 ||
+	if ((error = buffer_get(&info, PAGE)) != 0 ||
 	    (error = identify(IDENTIFY_CONTROLLER, 0)) != 0)
 		return (error);
-	memcpy(model, (uint8_t *)info.d_kva + IDCTRL_MN, IDCTRL_MN_LEN);
+	memcpy(model, info.d_kva + IDCTRL_MN, IDCTRL_MN_LEN);
 	for (i = IDCTRL_MN_LEN; i > 0 && model[i - 1] == ' ';)
 		i--;
 	model[i] = '\0';
-	mdts = ((uint8_t *)info.d_kva)[IDCTRL_MDTS];
-	xfer_max = mdts != 0 && mdts < 7 ? PAGE << mdts : XFER;
+	mdts = info.d_kva[IDCTRL_MDTS];
+	nvme_disk.dk_max = mdts != 0 && mdts < 20 ? PAGE << mdts : 0;
 	printf(NVME_NAME " at pci %u:%u.%u: version %u.%u, %s\n",
 	    nvme_func.pf_bus, nvme_func.pf_dev, nvme_func.pf_func, vs >> 16,
 	    vs >> 8 & 0xff, model);
