@@ -232,6 +232,40 @@ bad_foreign(void)
 }
 
 static void
+bad_kmem_result(const char *what, enum kmem_badness kind, uint64_t before,
+    bool want)
+{
+	bool seen = kmem_bad(kind) > before;
+
+	printf("bad: kmem, %s: %s\n", what, seen ? "seen" : "not seen");
+	if (want && !seen)
+		status = 1;
+}
+
+static void
+bad_kmem(void)
+{
+	volatile char *p = kmem_alloc(17, KM_NOSLEEP);
+	uint64_t n;
+
+	if (p == NULL) {
+		printf("bad: no kernel memory to try it with\n");
+		return;
+	}
+	n = kmem_bad(KMEM_BAD_SIZE);
+	kmem_free((void *)(uintptr_t)p, 16);
+	bad_kmem_result("size differs", KMEM_BAD_SIZE, n, true);
+	/* Nobody else's, as sizes are multiples of KMEM_ALIGN. */
+	n = kmem_bad(KMEM_REDZONE);
+	p[17] = (char)(p[17] ^ 1);
+	kmem_free((void *)(uintptr_t)p, 17);
+	bad_kmem_result("written behind", KMEM_REDZONE, n, false);
+	n = kmem_bad(KMEM_BAD_FREE);
+	kmem_free((void *)(uintptr_t)p, 17);
+	bad_kmem_result("double free", KMEM_BAD_FREE, n, true);
+}
+
+static void
 command_bad(const char *args)
 {
 
@@ -239,6 +273,7 @@ command_bad(const char *args)
 	bad_page();
 	bad_run();
 	bad_foreign();
+	bad_kmem();
 }
 
 /*
@@ -421,6 +456,33 @@ command_kmem(const char *args)
 }
 
 /*
+ * keep: a range of scattered pages, and their page tables, to be looked at.
+ */
+static void
+command_keep(const char *args)
+{
+	static void *kept;
+	static size_t kept_size;
+	uint64_t size;
+
+	if (!options_number(args, (unsigned)strlen(args), true, &size) ||
+	    size > KMEM_MAX) {
+		printf("keep: \"%s\" is not a size in bytes\n", args);
+		return;
+	}
+	if (kept != NULL && km_map_free(kept, kept_size) != 0)
+		status = 1;
+	kept = NULL;
+	kept_size = (size_t)size;
+	if (size == 0)
+		printf("keep: nothing\n");
+	else if ((kept = km_map_alloc(kept_size, VM_PAGE_SIZE, 0)) == NULL)
+		printf("keep: no memory for %zu bytes\n", kept_size);
+	else
+		printf("keep: a range of %zu bytes at %p\n", kept_size, kept);
+}
+
+/*
  * guard: the end.
  */
 static void
@@ -479,6 +541,8 @@ static const struct command commands[] = {
 	    "[before|freed]: touch a page that is not mapped" },
 	{ "help", command_help, "this list" },
 	{ "job", command_job, "NAME: have a device do its job again" },
+	{ "keep", command_keep,
+	    "N: N bytes of scattered pages, until the next; 0: none" },
 	{ "maps", command_maps, "list all extent maps" },
 	{ "kmem", command_kmem, "list and check kernel memory" },
 	{ "quit", command_quit, "[STATUS]: end the run" },

@@ -120,6 +120,15 @@ agree_body()
 	sums_agree live alloc free refill "run alloc"
 	[ "$(sed -n 's/^audit: //p' dead)" != "$kernel" ] ||
 	    atf_fail "nothing has changed"
+
+	# Page tables come from order pools.
+	atf_check -s exit:1 grep ' order ' spaces
+	guest_type keep 1m
+	guest_until '^keep: a range of 1048576 bytes'
+	atf_check -o save:live "$EXTSTAT" -Q qmp -N "$GUEST_KERNEL"
+	sed -n '/^pools, extent maps/,/^$/p' live >spaces
+	cat spaces
+	grep -Eq '^pmap .* order ' spaces || atf_fail "no order pool"
 	leave
 }
 

@@ -127,6 +127,14 @@ foreign run: EINVAL
 foreign page: EINVAL
 LIST
 	atf_check -o file:want cat got
+	# Red zones are for kernels with options DIAGNOSTIC.
+	sed -n 's/^bad: kmem, //p' console >got
+	cat >want <<'LIST'
+size differs: seen
+written behind: not seen
+double free: seen
+LIST
+	atf_check -o file:want cat got
 	atf_check_equal "$(sed -n 's/^audit end: .*allocated \([0-9]*\) .*/\1/p' \
 	    console)" "$(sed -n 's/^audit now: .*allocated \([0-9]*\) .*/\1/p' \
 	    console)"
