@@ -19,6 +19,7 @@ DEV_SRCS= \
 	sys/dev/isa/i8237.c \
 	sys/dev/isa/sb16.c \
 	sys/dev/pci/ahci.c \
+	sys/dev/pci/e1000.c \
 	sys/dev/pci/edu.c \
 	sys/dev/pci/nvme.c \
 	sys/dev/pci/pci.c \

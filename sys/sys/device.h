@@ -32,6 +32,7 @@ struct device_driver {
 /* Each driver defines one, NAME_driver. */
 extern const struct device_driver fdc_driver;	/* sys/dev/isa/fdc.c */
 extern const struct device_driver sb16_driver;	/* sys/dev/isa/sb16.c */
+extern const struct device_driver e1000_driver;	/* sys/dev/pci/e1000.c */
 extern const struct device_driver edu_driver;	/* sys/dev/pci/edu.c */
 extern const struct device_driver ahci_driver;	/* sys/dev/pci/ahci.c */
 extern const struct device_driver piixide_driver; /* sys/dev/pci/piixide.c */

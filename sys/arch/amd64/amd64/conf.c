@@ -15,6 +15,7 @@
 const struct device_driver *const device_drivers[] = {
 	&fdc_driver,
 	&sb16_driver,
+	&e1000_driver,
 	&edu_driver,
 	&nvme_driver,
 	&ahci_driver,
