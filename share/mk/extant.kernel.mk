@@ -23,7 +23,7 @@ COMPILE_FLAGS=	-target ${MACHINE_TRIPLE} -std=gnu11 -ffreestanding \
 		-fno-omit-frame-pointer -fno-asynchronous-unwind-tables \
 		${MACHINE_FLAGS} ${WARNINGS} ${WERROR} ${KERNEL_COPTS} \
 		-D_KERNEL
-CPPFLAGS_DIR+=	-I${SRCTOP}/sys -I${.CURDIR}/include
+CPPFLAGS_DIR+=	-I${SRCTOP}/sys -I${SRCTOP}/sys/compat -I${.CURDIR}/include
 LDFLAGS_DIR+=	-nostdlib -static --fatal-warnings --build-id=none \
 		-z max-page-size=4096 -T ${.CURDIR}/${LDSCRIPT}
 
