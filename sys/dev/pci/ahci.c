@@ -337,7 +337,8 @@ attempt(struct ahci *a, const struct ata_command *c,
 	    (uintmax_t)c->ac_lba, errno_name(error != 0 ? error : EIO),
 	    port_read(a, PORT_IS), port_read(a, PORT_TFD),
 	    port_read(a, PORT_SERR), bytes_moved(a));
-	(void)reset(a);
+	if (reset(a) != 0)
+		a->a_works = false;
 	return (error != 0 ? error : EIO);
 }
 
@@ -465,15 +466,15 @@ find_disk(struct ahci *a, unsigned *port)
 		error = port_start(a);
 		if (error == 0)
 			return (0);
-		if (error != ENXIO) {
+		if (error == ENXIO)
+			error = port_idle(a);
+		if (error != 0) {
 			printf(AHCI_NAME ": port %u does not start: command "
 			    "0x%x, task file 0x%x, link 0x%x\n", *port,
 			    port_read(a, PORT_CMD), port_read(a, PORT_TFD),
 			    port_read(a, PORT_SSTS));
 			return (error);
 		}
-		if ((error = port_idle(a)) != 0)
-			return (error);
 	}
 	return (ENXIO);
 }
@@ -498,9 +499,8 @@ examine(struct ahci *a)
 	if (error != 0 && error != ENXIO)
 		return (error);
 	a->a_found = error == 0;
-	printf(AHCI_NAME " at pci %u:%u.%u: AHCI %u.%u%u, %u bits of address, ",
-	    f->pf_bus, f->pf_dev, f->pf_func, vs >> 16, vs >> 12 & 0xf,
-	    vs >> 8 & 0xf,
+	printf(AHCI_NAME " at pci %u:%u.%u: AHCI %u.%u, %u bits of address, ",
+	    f->pf_bus, f->pf_dev, f->pf_func, vs >> 16, vs >> 8 & 0xff,
 	    mmio_read32(a->a_regs, AHCI_CAP) & CAP_S64A ? 64 : 32);
 	if (a->a_found)
 		printf("port %u: %s, %ju blocks of %u\n", port,

@@ -52,7 +52,7 @@ copy_body()
 
 	helpers
 	works 1 4194304 ""
-	has '^ahci0 at pci 0:8\.0: AHCI 1\.00, 64 bits of address, port 0: QEMU HARDDISK, 8192 blocks of 512$'
+	has '^ahci0 at pci 0:8\.0: AHCI 1\.0, 64 bits of address, port 0: QEMU HARDDISK, 8192 blocks of 512$'
 	# An odd number of blocks: the last stays as it is.
 	works 2 513536 ""
 	has '^ahci0: read 513536 bytes of 1003 blocks of 512 in 1 transfers'
@@ -160,7 +160,7 @@ absent_body()
 	boot $EXIT_FAILURE "require=ahci"
 	has '^ahci0: not present$'
 	boot $EXIT_SUCCESS "" -device ich9-ahci
-	has '^ahci0 at pci 0:[0-9]+\.0: AHCI 1\.00, 64 bits of address, no disk$'
+	has '^ahci0 at pci 0:[0-9]+\.0: AHCI 1\.0, 64 bits of address, no disk$'
 	has '^ahci0: no disk$'
 	has_not '^ahci0: failed'
 	make_disk disk 1048576 11

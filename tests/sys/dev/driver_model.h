@@ -1,0 +1,35 @@
+/*-
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Copyright (c) 2026 The Extant Authors
+ */
+
+/*
+ * What a driver wants of the kernel, for tests of drivers against models: the
+ * console is kept, and time is the model's, so that what takes seconds takes
+ * none.
+ */
+
+#ifndef _DRIVER_MODEL_H_
+#define	_DRIVER_MODEL_H_
+
+#include <stdbool.h>
+#include <stdint.h>
+
+extern char	console[8192];
+extern unsigned	nlines;			/* of it */
+extern uint64_t	now;			/* ns */
+
+/*
+ * driver_model_boot: a machine with 16 MiB below 4 GiB and 64 MiB above, and
+ * an empty console.  Once a test.
+ * clear_console: from here on it is empty again.
+ * console_has: a line has this in it.
+ * free_frames: those that are free, or in which kmem(9) has its objects.
+ */
+void	driver_model_boot(void);
+void	clear_console(void);
+bool	console_has(const char *);
+uint64_t free_frames(void);
+
+#endif /* !_DRIVER_MODEL_H_ */
