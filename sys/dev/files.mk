@@ -26,6 +26,7 @@ DEV_SRCS= \
 	sys/dev/pci/pci_bar.c \
 	sys/dev/pci/pci_map.c \
 	sys/dev/pci/piixide.c \
+	sys/dev/pci/sdhci.c \
 	sys/dev/pci/vioblk.c \
 	sys/dev/pci/vionet.c \
 	sys/dev/pci/virtio_cap.c \

@@ -37,6 +37,7 @@ extern const struct device_driver edu_driver;	/* sys/dev/pci/edu.c */
 extern const struct device_driver ahci_driver;	/* sys/dev/pci/ahci.c */
 extern const struct device_driver piixide_driver; /* sys/dev/pci/piixide.c */
 extern const struct device_driver nvme_driver;	/* sys/dev/pci/nvme.c */
+extern const struct device_driver sdhci_driver;	/* sys/dev/pci/sdhci.c */
 extern const struct device_driver vioblk_driver; /* sys/dev/pci/vioblk.c */
 extern const struct device_driver vionet_driver; /* sys/dev/pci/vionet.c */
 

@@ -20,6 +20,7 @@ const struct device_driver *const device_drivers[] = {
 	&nvme_driver,
 	&ahci_driver,
 	&piixide_driver,
+	&sdhci_driver,
 	&vioblk_driver,
 	&vionet_driver,
 	NULL
