@@ -56,7 +56,7 @@ struct header {
 #define	STATUS_AT	sizeof(struct header)
 
 struct vioblk {
-	char		vb_name[8];
+	char		vb_name[20];
 	struct virtio_pci vb_virtio;
 	struct virtqueue vb_queue;
 	struct dmabuf	vb_request;	/* header, status */

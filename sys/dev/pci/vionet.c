@@ -68,7 +68,7 @@ struct slot {
 };
 
 struct vionet {
-	char		vn_name[8];
+	char		vn_name[20];
 	uint8_t		vn_mac[MAC_LEN];
 	unsigned	vn_header;	/* bytes */
 	struct virtio_pci vn_virtio;
