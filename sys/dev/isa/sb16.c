@@ -41,7 +41,7 @@
 #define	SB_WRITE	(SB_BASE + 0xc)	/* bit 7, read: not yet */
 #define	SB_READ_STATUS	(SB_BASE + 0xe)	/* bit 7: there is a byte */
 #define	SB_ACK16	(SB_BASE + 0xf)	/* read: interrupt seen */
-#define	SB_DRQ		5
+#define	SB_DRQ		5U
 #define	SB_BUSY		0x80
 #define	SB_READY	0x80
 
