@@ -20,6 +20,8 @@ enum option {
 	OPT_EDU_MASK,		/* bits of address that edu(4) reaches */
 	OPT_EXIT,		/* 1: leave at the end, read no commands */
 	OPT_FILL,		/* per cent of memory in use; 0: half */
+	OPT_IOMMU,		/* 0: leave an I/O MMU off */
+	OPT_IOMMU_POKE,		/* 1: have edu(4) go too far */
 	OPT_RUNS,		/* times that each job is run */
 	OPT_SEED,		/* of the ageing */
 	OPT_TAKE,		/* no memory below this, for devices */

@@ -25,4 +25,6 @@ MD_SRCS= \
 	sys/arch/amd64/amd64/tlb.c \
 	sys/arch/amd64/amd64/trap.c \
 	sys/arch/amd64/amd64/vector.S \
-	sys/arch/amd64/amd64/vm_machdep.c
+	sys/arch/amd64/amd64/vm_machdep.c \
+	sys/arch/amd64/amd64/vtd.c \
+	sys/arch/amd64/amd64/vtd_unit.c

@@ -523,8 +523,8 @@ start(struct ahci *a)
 	/* [AHCI] 3.1.1, S64A. */
 	max = (mmio_read32(a->a_regs, AHCI_CAP) & CAP_S64A) != 0 ?
 	    BUS_ADDR_MAX : UINT32_MAX;
-	if ((error = bus_dmatag_create(NULL, AHCI_NAME, 0, max, &a->a_tag,
-	    BUS_DMA_NOWAIT)) != 0 ||
+	if ((error = bus_dmatag_create(pci_dma_tag(&a->a_func), AHCI_NAME, 0,
+	    max, &a->a_tag, BUS_DMA_NOWAIT)) != 0 ||
 	    (error = bus_dmatag_align(a->a_tag, PRD_ALIGN)) != 0) {
 		printf(AHCI_NAME ": no DMA tag: %s\n", errno_name(error));
 		return (error);

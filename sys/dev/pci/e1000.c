@@ -610,8 +610,8 @@ get_memory(struct e1000 *e)
 {
 	int error;
 
-	if ((error = bus_dmatag_create(NULL, e->e_name, 0, BUS_ADDR_MAX,
-	    &e->e_tag, BUS_DMA_NOWAIT)) != 0) {
+	if ((error = bus_dmatag_create(pci_dma_tag(&e->e_func), e->e_name, 0,
+	    BUS_ADDR_MAX, &e->e_tag, BUS_DMA_NOWAIT)) != 0) {
 		printf("%s: no DMA tag: %s\n", e->e_name, errno_name(error));
 		return (error);
 	}

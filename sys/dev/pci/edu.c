@@ -27,6 +27,7 @@
 #include <machine/pmap.h>
 
 #include <dev/device_report.h>
+#include <dev/pci/edu_poke.h>
 #include <dev/pci/pci.h>
 
 #define	EDU_NAME	"edu0"
@@ -401,7 +402,8 @@ edu_job(void)
 	kept = true;
 	print_success(bufs, bytes);
 	device_report(&edu_figures, edu_moved);
-	return (0);
+	return (option_number(OPT_IOMMU_POKE) != 0 ?
+	    edu_poke(edu_tag, transfer) : 0);
 }
 
 /*
@@ -480,8 +482,8 @@ tags_create(void)
 		    "bits, or too few\n", (uintmax_t)mask);
 		return (EINVAL);
 	}
-	if ((error = bus_dmatag_create(NULL, EDU_NAME, 0, mask, &edu_tag,
-	    BUS_DMA_NOWAIT)) != 0 ||
+	if ((error = bus_dmatag_create(pci_dma_tag(&edu_func), EDU_NAME, 0,
+	    mask, &edu_tag, BUS_DMA_NOWAIT)) != 0 ||
 	    (error = bus_dmatag_subregion(edu_tag, 0, EDU_SAFE_MAX,
 	    &edu_safe_tag, BUS_DMA_NOWAIT)) != 0)
 		printf(EDU_NAME ": no DMA tag: %s\n", errno_name(error));

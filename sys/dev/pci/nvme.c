@@ -695,8 +695,8 @@ nvme_attach(void)
 	cap = read64(NVME_CAP);
 	if ((error = check_capabilities(cap)) != 0)
 		return (error);
-	error = bus_dmatag_create(NULL, NVME_NAME, 0, BUS_ADDR_MAX, &nvme_tag,
-	    BUS_DMA_NOWAIT);
+	error = bus_dmatag_create(pci_dma_tag(&nvme_func), NVME_NAME, 0,
+	    BUS_ADDR_MAX, &nvme_tag, BUS_DMA_NOWAIT);
 	if (error != 0) {
 		printf(NVME_NAME ": no DMA tag: %s\n", errno_name(error));
 		return (error);

@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/bus_dma.h>
+
 #include <vm/vm_types.h>
 
 /* A function of a device. */
@@ -117,6 +119,18 @@ int	pci_bar_write(const struct pci_func *, unsigned i, uint64_t base);
  */
 int	pci_map_bar(const struct pci_func *, unsigned i, uint64_t least,
 	    uint64_t most, const char *name, volatile uint8_t **regs);
+
+/*
+ * pci_dma_tag: the tag of which a function's own must be a child.  What an I/O
+ * MMU stands before reaches just what is loaded with those.
+ * => NULL: there is no I/O MMU.
+ * => one CPU at a time, when drivers attach.
+ *
+ * pci_requester: as whose the function's requests reach the first bus: its
+ * own, or those of a bridge to a conventional bus.
+ */
+bus_dma_tag_t pci_dma_tag(const struct pci_func *);
+void	pci_requester(const struct pci_func *, struct pci_func *requester);
 
 /*
  * pci_enable, pci_disable: set or clear PCI_COMMAND_* bits.

@@ -489,8 +489,8 @@ get_memory(struct piixide *p)
 {
 	int error;
 
-	if ((error = bus_dmatag_create(NULL, PIIX_NAME, 0, UINT32_MAX,
-	    &p->p_tag, BUS_DMA_NOWAIT)) != 0 ||
+	if ((error = bus_dmatag_create(pci_dma_tag(&p->p_func), PIIX_NAME, 0,
+	    UINT32_MAX, &p->p_tag, BUS_DMA_NOWAIT)) != 0 ||
 	    (error = bus_dmatag_align(p->p_tag, PRD_ALIGN)) != 0) {
 		printf(PIIX_NAME ": no DMA tag: %s\n", errno_name(error));
 		return (error);

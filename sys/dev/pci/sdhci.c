@@ -491,8 +491,8 @@ sdhci_attach(void)
 		    caps);
 		return (EOPNOTSUPP);
 	}
-	if ((error = bus_dmatag_create(NULL, SD_NAME, 0, SDMA_MAX, &sdhci_tag,
-	    BUS_DMA_NOWAIT)) == 0)
+	if ((error = bus_dmatag_create(pci_dma_tag(&func), SD_NAME, 0,
+	    SDMA_MAX, &sdhci_tag, BUS_DMA_NOWAIT)) == 0)
 		error = bus_dmatag_align(sdhci_tag, 1 << SHIFT);
 	if (error != 0) {
 		printf(SD_NAME ": no DMA tag: %s\n", errno_name(error));

@@ -277,9 +277,13 @@ static int
 make_tags(struct virtio_pci *vp)
 {
 	bus_addr_t last = vp->vp_legacy ? LEGACY_ADDR_MAX : BUS_ADDR_MAX;
+	bus_dma_tag_t parent = NULL;
 	int error;
 
-	error = bus_dmatag_create(NULL, vp->vp_name, 0, BUS_ADDR_MAX,
+	/* Without that feature the device goes around an I/O MMU. */
+	if ((vp->vp_features & VIRTIO_F_ACCESS_PLATFORM) != 0)
+		parent = pci_dma_tag(&vp->vp_func);
+	error = bus_dmatag_create(parent, vp->vp_name, 0, BUS_ADDR_MAX,
 	    &vp->vp_tag, BUS_DMA_NOWAIT);
 	if (error == 0) {
 		error = bus_dmatag_subregion(vp->vp_tag, 0, last,

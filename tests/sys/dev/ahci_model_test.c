@@ -106,6 +106,14 @@ pci_enable(const struct pci_func *f, uint16_t bits)
 	m.command |= bits;
 }
 
+bus_dma_tag_t
+pci_dma_tag(const struct pci_func *f)
+{
+
+	(void)f;
+	return (NULL);
+}
+
 void
 pci_disable(const struct pci_func *f, uint16_t bits)
 {

@@ -5,11 +5,12 @@
  */
 
 /*
- * The one thing that this kernel wants of ACPI: which CPUs there are (ACPI
- * specification 6.5, sections 5.2.5 to 5.2.12).
+ * What this kernel wants of ACPI: tables by their name, and of one of them
+ * which CPUs there are (ACPI specification 6.5, sections 5.2.5 to 5.2.12).
  *
  * root pointer -> root table (RSDT: 32-bit addresses, XSDT: 64-bit ones) ->
- * multiple APIC description table -> an entry for each local APIC.
+ * a table, such as the multiple APIC description table -> in that, an entry
+ * for each local APIC.
  *
  * The tables are input like any other: each address must lie where the kernel
  * has memory mapped, lengths must hold what they promise, sums must be right.
@@ -94,26 +95,29 @@ table_map(paddr_t pa, const char *signature, uint32_t *lenp)
 }
 
 /*
- * madt_find: look through the root table for the APIC table.
+ * table_find: look through the root table for one of that signature.
  */
 static const uint8_t *
-madt_find(const uint8_t *root, uint32_t len, unsigned entry, uint32_t *lenp)
+table_find(const uint8_t *root, uint32_t len, unsigned entry,
+    const char *signature, uint32_t *lenp)
 {
 	const uint8_t *t;
 	uint32_t off;
 
 	for (off = SDT_HEADER; len - off >= entry; off += entry) {
 		t = table_map(entry == 8 ? get64(root + off) :
-		    get32(root + off), "APIC", lenp);
+		    get32(root + off), signature, lenp);
 		if (t != NULL)
 			return (t);
 	}
 	return (NULL);
 }
 
-static const uint8_t *
-madt_map(paddr_t rsdp, uint32_t *lenp, const char **whyp)
+const uint8_t *
+acpi_table(paddr_t rsdp, const char *signature, uint32_t *lenp,
+    const char **whyp)
 {
+	const char *missing = *whyp;
 	const uint8_t *p, *root;
 	uint32_t len;
 	unsigned entry = 4;
@@ -133,8 +137,8 @@ madt_map(paddr_t rsdp, uint32_t *lenp, const char **whyp)
 	if (root == NULL)
 		return (NULL);
 
-	*whyp = "no valid APIC table";
-	return (madt_find(root, len, entry, lenp));
+	*whyp = missing;
+	return (table_find(root, len, entry, signature, lenp));
 }
 
 unsigned
@@ -144,7 +148,8 @@ acpi_cpus(paddr_t rsdp, uint32_t *ids, unsigned max, const char **whyp)
 	uint32_t len, off;
 	unsigned n = 0;
 
-	madt = madt_map(rsdp, &len, whyp);
+	*whyp = "no valid APIC table";
+	madt = acpi_table(rsdp, "APIC", &len, whyp);
 	if (madt == NULL)
 		return (0);
 	*whyp = "no usable CPU in the APIC table";

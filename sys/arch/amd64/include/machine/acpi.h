@@ -19,4 +19,13 @@
 unsigned acpi_cpus(paddr_t rsdp, uint32_t *ids, unsigned max,
 	    const char **whyp);
 
+/*
+ * acpi_table: the firmware's table of that name, four letters, and its length
+ * in bytes, at least that of its header (36); its sum is right.
+ * => NULL: there is none, and *whyp says why; if the table is what is missing,
+ *    it is as it was.
+ */
+const uint8_t *acpi_table(paddr_t rsdp, const char *signature, uint32_t *lenp,
+	    const char **whyp);
+
 #endif /* !_MACHINE_ACPI_H_ */
