@@ -236,10 +236,30 @@ vm_sync_start(void)
 	atomic_store_explicit(&cpu_limit, 0, memory_order_relaxed);
 }
 
-/* Places count for the segment that their memory is in by now. */
+/* The first segment that has frames of [start, end).  => NULL: none has. */
+static const struct vm_physseg *
+segment_within(vm_frame_t start, vm_frame_t end)
+{
+	const struct vm_physseg *seg;
+	unsigned i, n;
+
+	seg = vm_physseg_table(&n);
+	for (i = 0; i < n; i++) {
+		if (seg[i].vs_start < end && seg[i].vs_end > start)
+			return (&seg[i]);
+	}
+	return (NULL);
+}
+
+/*
+ * Places count for the segment that their memory is in by now.  Of one that
+ * was cut in two that is the lower one, until the queue goes to another place:
+ * its CPU reads the place without a lock, so that it cannot be cut here.
+ */
 static void
 places_recount(void)
 {
+	vm_frame_t start;
 	const struct vm_physseg *seg;
 	struct vm_pageq *q;
 	unsigned cpu, list;
@@ -247,8 +267,9 @@ places_recount(void)
 	for (cpu = 0; cpu < VM_MAXCPU; cpu++) {
 		for (list = VM_PAGEQ_FIRST; list < VM_NFREELIST; list++) {
 			q = &vm_cpuqs[cpu].cq_queue[list];
-			seg = q->pq_place.pp_nframes == 0 ? NULL :
-			    vm_physseg_find(q->pq_base + q->pq_place.pp_start);
+			start = q->pq_base + q->pq_place.pp_start;
+			seg = segment_within(start,
+			    start + q->pq_place.pp_nframes);
 			if (seg != NULL)
 				atomic_store_explicit(
 				    &q->pq_place.pp_counters,

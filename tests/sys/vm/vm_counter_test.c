@@ -330,11 +330,54 @@ ATF_TC_BODY(segments_change, tc)
 	ATF_REQUIRE_EQ(in_segment(hole, VM_COUNT_ALLOC), 0);
 }
 
+/*
+ * A queue's place is cut, its lower part goes, and another segment takes the
+ * slot: what comes off the queue is not that one's.
+ */
+ATF_TC_WITHOUT_HEAD(segments_cut);
+ATF_TC_BODY(segments_cut, tc)
+{
+	static const struct vm_memrange machine[] = {
+		{ 2 * GiB, 64 * MiB }, { 4 * GiB, 8 * MiB }
+	};
+	const paddr_t other = 4 * GiB + 256 * MiB, top = 4 * GiB + 4 * MiB;
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(4 * MiB);
+	struct vm_pgseg run;
+	paddr_t page[100];
+	unsigned i, n;
+
+	usermode_console(NULL);
+	vm_start(machine, NITEMS(machine));
+	/* The queue's place is the whole segment, its pages the upper half. */
+	req.vpr_low = 4 * GiB;
+	req.vpr_high = top;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, &run, &n), 0);
+	for (i = 0; i < NITEMS(page); i++) {
+		page[i] = vm_page_alloc(0, VM_OWNER_NONE);
+		ATF_REQUIRE(page[i] >= top && page[i] < top + 4 * MiB);
+	}
+	for (i = 0; i < NITEMS(page); i++)
+		ATF_REQUIRE_EQ(vm_page_free(page[i]), 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(run.vps_start, 0), 0);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(4 * GiB + 2 * MiB, 2 * MiB, NULL), 0);
+	ATF_REQUIRE_EQ(vm_physseg_unplug(4 * GiB, 2 * MiB, NULL), 0);
+	ATF_REQUIRE_EQ(vm_physseg_plug(other, 2 * MiB), 0);
+	ATF_REQUIRE_EQ(in_segment(other, VM_COUNT_ALLOC), 0);
+	n = (unsigned)in_segment(top, VM_COUNT_ALLOC);
+	for (i = 0; i < NITEMS(page); i++) {
+		page[i] = vm_page_alloc(0, VM_OWNER_NONE);
+		ATF_REQUIRE(page[i] >= top && page[i] < top + 4 * MiB);
+	}
+	ATF_CHECK_EQ(in_segment(other, VM_COUNT_ALLOC), 0);
+	ATF_CHECK_EQ(in_segment(top, VM_COUNT_ALLOC), n + NITEMS(page));
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
 	ATF_TP_ADD_TC(tp, segments);
 	ATF_TP_ADD_TC(tp, segments_change);
+	ATF_TP_ADD_TC(tp, segments_cut);
 
 	ATF_TP_ADD_TC(tp, names);
 	ATF_TP_ADD_TC(tp, pages);
