@@ -21,7 +21,9 @@
  * 3. No mapping has more segments than it would have without.  What fits
  *    between two boundary lines is put between two, for which a natural
  *    alignment does; else the range begins at a line, and each row of pages
- *    at the distance from a line at which its first page is in memory.
+ *    at the distance from a line at which its first page is in memory.  Where
+ *    a segment may also be shorter than it is from line to line, each page is
+ *    at that distance, and only those are joined that allow it.
  *    Memory from bus_dmamem_alloc() keeps its alignment, up to KEEP bytes,
  *    and crosses no line of that kind that it did not cross.
  *
@@ -94,20 +96,33 @@ dma_row_size(const struct dma_row *row)
 	return (page_round(row->ro_end));
 }
 
+/*
+ * Does a piece go directly behind the one before it?
+ */
+static bool
+joins(const struct dma_row *row, paddr_t pa)
+{
+
+	if (pa == row->ro_next)
+		return (true);
+	if (row->ro_strict &&
+	    ((row->ro_end ^ pa) & (row->ro_boundary - 1)) != 0)
+		return (false);
+	return (((row->ro_end | pa) & PAGE_MASK) == 0);
+}
+
 bus_size_t
 dma_row_place(struct dma_row *row, paddr_t pa, bus_size_t len)
 {
-	bus_size_t at = page_round(row->ro_end), phase;
+	bus_size_t at = page_round(row->ro_end);
 
-	if (row->ro_end == 0)
+	if (row->ro_end == 0 && !row->ro_strict)
 		at = pa & PAGE_MASK;
-	else if (pa == row->ro_next ||
-	    (at == row->ro_end && (pa & PAGE_MASK) == 0))
+	else if (row->ro_end != 0 && joins(row, pa))
 		at = row->ro_end;
-	else if (row->ro_boundary != 0) {
-		phase = pa & (row->ro_boundary - 1);
-		at += (phase - at) & (row->ro_boundary - 1);
-	} else
+	else if (row->ro_boundary != 0)
+		at += (pa - at) & (row->ro_boundary - 1);
+	else
 		at += pa & PAGE_MASK;
 	row->ro_end = at + len;
 	row->ro_next = pa + len;

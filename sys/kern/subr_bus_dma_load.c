@@ -357,6 +357,7 @@ cut_iommu(struct dma_map *map, bus_size_t size, int flags)
 	if (map->md_boundary > VM_PAGE_SIZE &&
 	    dma_row_size(&look) > map->md_boundary) {
 		row.ro_boundary = map->md_boundary;
+		row.ro_strict = map->md_pub.dm_maxsegsz < map->md_boundary;
 		look = row;
 		if ((error = cut(map, size, &look)) != 0)
 			return (error);

@@ -67,6 +67,7 @@ struct dma_open {
  */
 struct dma_row {
 	bus_size_t	ro_boundary;	/* keep distances from these; 0: no */
+	bool		ro_strict;	/* of each page, not of the first */
 	bus_size_t	ro_end;		/* of what was placed, bytes */
 	paddr_t		ro_next;	/* and in memory */
 	bus_size_t	ro_entered;	/* pages up to here are mapped */
