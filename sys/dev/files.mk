@@ -13,6 +13,7 @@ DEV_SRCS= \
 	sys/dev/bus.c \
 	sys/dev/cksum.c \
 	sys/dev/device_report.c \
+	sys/dev/device_tag.c \
 	sys/dev/disk.c \
 	sys/dev/dmabuf.c \
 	sys/dev/dmar.c \

@@ -31,6 +31,7 @@
 #include <dev/bus.h>
 #include <dev/cksum.h>
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/isa/i8237.h>
 
 #define	FDC_NAME	"fdc0"
@@ -648,11 +649,9 @@ identify(unsigned type)
 		    "(type %u)\n", type);
 		return (EOPNOTSUPP);
 	}
-	if ((error = bus_dmatag_create(NULL, FDC_NAME, 0, I8237_ADDR_MAX,
-	    &fdc_tag, BUS_DMA_NOWAIT)) != 0) {
-		printf(FDC_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(NULL, FDC_NAME, I8237_ADDR_MAX, 1,
+	    &fdc_tag)) != 0)
 		return (error);
-	}
 	printf(FDC_NAME " at isa port 0x%x drq %d: 82077AA, polled; drive 0 "
 	    "type %u\n", FDC_BASE, FDC_DRQ, type);
 	return (0);

@@ -26,6 +26,7 @@
 
 #include <dev/bus.h>
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/dmabuf.h>
 #include <dev/isa/i8237.h>
 
@@ -372,11 +373,9 @@ identify(void)
 		    SB_DRQ, dma);
 		return (EOPNOTSUPP);
 	}
-	if ((error = bus_dmatag_create(NULL, SB_NAME, 0, I8237_ADDR_MAX,
-	    &sb16_tag, BUS_DMA_NOWAIT)) != 0) {
-		printf(SB_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(NULL, SB_NAME, I8237_ADDR_MAX, 1,
+	    &sb16_tag)) != 0)
 		return (error);
-	}
 	printf(SB_NAME " at isa port 0x%x drq %u: Sound Blaster 16, DSP "
 	    "%u.%02u, polled\n", SB_BASE, SB_DRQ, major, minor);
 	return (0);

@@ -29,6 +29,7 @@
 
 #include <dev/ata.h>
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/disk.h>
 #include <dev/mmio.h>
 #include <dev/pci/ahcireg.h>
@@ -523,12 +524,9 @@ start(struct ahci *a)
 	/* [AHCI] 3.1.1, S64A. */
 	max = (mmio_read32(a->a_regs, AHCI_CAP) & CAP_S64A) != 0 ?
 	    BUS_ADDR_MAX : UINT32_MAX;
-	if ((error = bus_dmatag_create(pci_dma_tag(&a->a_func), AHCI_NAME, 0,
-	    max, &a->a_tag, BUS_DMA_NOWAIT)) != 0 ||
-	    (error = bus_dmatag_align(a->a_tag, PRD_ALIGN)) != 0) {
-		printf(AHCI_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&a->a_func), AHCI_NAME, max,
+	    PRD_ALIGN, &a->a_tag)) != 0)
 		return (error);
-	}
 	error = dmabuf_get(&a->a_mem, a->a_tag, AHCI_NAME, VM_PAGE_SIZE,
 	    LIST_ALIGN, 0);
 	if (error != 0)

@@ -24,6 +24,7 @@
 
 #include <dev/cksum.h>
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/dmabuf.h>
 #include <dev/mmio.h>
 #include <dev/pci/pci.h>
@@ -610,11 +611,9 @@ get_memory(struct e1000 *e)
 {
 	int error;
 
-	if ((error = bus_dmatag_create(pci_dma_tag(&e->e_func), e->e_name, 0,
-	    BUS_ADDR_MAX, &e->e_tag, BUS_DMA_NOWAIT)) != 0) {
-		printf("%s: no DMA tag: %s\n", e->e_name, errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&e->e_func), e->e_name,
+	    BUS_ADDR_MAX, 1, &e->e_tag)) != 0)
 		return (error);
-	}
 	if ((error = dmabuf_get(&e->e_rx.r_mem, e->e_tag, e->e_name, RING_SIZE,
 	    RING_ALIGN, RING_BOUNDARY)) == 0 &&
 	    (error = dmabuf_get(&e->e_tx.r_mem, e->e_tag, e->e_name, RING_SIZE,

@@ -27,6 +27,7 @@
 #include <machine/pmap.h>
 
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/pci/edu_poke.h>
 #include <dev/pci/pci.h>
 
@@ -482,11 +483,10 @@ tags_create(void)
 		    "bits, or too few\n", (uintmax_t)mask);
 		return (EINVAL);
 	}
-	if ((error = bus_dmatag_create(pci_dma_tag(&edu_func), EDU_NAME, 0,
-	    mask, &edu_tag, BUS_DMA_NOWAIT)) != 0 ||
-	    (error = bus_dmatag_subregion(edu_tag, 0, EDU_SAFE_MAX,
-	    &edu_safe_tag, BUS_DMA_NOWAIT)) != 0)
-		printf(EDU_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&edu_func), EDU_NAME, mask, 1,
+	    &edu_tag)) == 0)
+		error = device_tag(edu_tag, EDU_NAME, EDU_SAFE_MAX, 1,
+		    &edu_safe_tag);
 	edu_figures.df_tag = edu_tag;
 	edu_figures.df_max = mask;
 	return (error);

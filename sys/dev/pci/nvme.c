@@ -28,6 +28,7 @@
 #include <machine/pmap.h>
 
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/disk.h>
 #include <dev/pci/nvmereg.h>
 #include <dev/pci/pci.h>
@@ -695,12 +696,9 @@ nvme_attach(void)
 	cap = read64(NVME_CAP);
 	if ((error = check_capabilities(cap)) != 0)
 		return (error);
-	error = bus_dmatag_create(pci_dma_tag(&nvme_func), NVME_NAME, 0,
-	    BUS_ADDR_MAX, &nvme_tag, BUS_DMA_NOWAIT);
-	if (error != 0) {
-		printf(NVME_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&nvme_func), NVME_NAME,
+	    BUS_ADDR_MAX, 1, &nvme_tag)) != 0)
 		return (error);
-	}
 	if ((error = stop()) != 0) {
 		printf(NVME_NAME ": cannot be reset: %s\n", errno_name(error));
 		return (error);

@@ -32,6 +32,7 @@
 #include <dev/ata.h>
 #include <dev/bus.h>
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/disk.h>
 #include <dev/pci/pci.h>
 
@@ -489,12 +490,9 @@ get_memory(struct piixide *p)
 {
 	int error;
 
-	if ((error = bus_dmatag_create(pci_dma_tag(&p->p_func), PIIX_NAME, 0,
-	    UINT32_MAX, &p->p_tag, BUS_DMA_NOWAIT)) != 0 ||
-	    (error = bus_dmatag_align(p->p_tag, PRD_ALIGN)) != 0) {
-		printf(PIIX_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&p->p_func), PIIX_NAME, UINT32_MAX,
+	    PRD_ALIGN, &p->p_tag)) != 0)
 		return (error);
-	}
 	return (dmabuf_get(&p->p_table, p->p_tag, PIIX_NAME, TABLE_SIZE,
 	    TABLE_ALIGN, PRD_LINE));
 }

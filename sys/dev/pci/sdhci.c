@@ -20,6 +20,7 @@
 #include <sys/systm.h>
 
 #include <dev/device_report.h>
+#include <dev/device_tag.h>
 #include <dev/disk.h>
 #include <dev/mmio.h>
 #include <dev/pci/pci.h>
@@ -491,13 +492,9 @@ sdhci_attach(void)
 		    caps);
 		return (EOPNOTSUPP);
 	}
-	if ((error = bus_dmatag_create(pci_dma_tag(&func), SD_NAME, 0,
-	    SDMA_MAX, &sdhci_tag, BUS_DMA_NOWAIT)) == 0)
-		error = bus_dmatag_align(sdhci_tag, 1 << SHIFT);
-	if (error != 0) {
-		printf(SD_NAME ": no DMA tag: %s\n", errno_name(error));
+	if ((error = device_tag(pci_dma_tag(&func), SD_NAME, SDMA_MAX,
+	    1 << SHIFT, &sdhci_tag)) != 0)
 		return (error);
-	}
 	pci_enable(&func, PCI_COMMAND_MASTER);
 	printf(SD_NAME " at pci %u:%u.%u: SD host controller, capabilities "
 	    "%08x, base clock %u MHz\n", func.pf_bus, func.pf_dev,

@@ -20,6 +20,7 @@
 #include <machine/cpufunc.h>
 #include <machine/pmap.h>
 
+#include <dev/device_tag.h>
 #include <dev/mmio.h>
 #include <dev/pci/virtio_pci.h>
 #include <dev/pci/virtioreg.h>
@@ -283,17 +284,12 @@ make_tags(struct virtio_pci *vp)
 	/* Without that feature the device goes around an I/O MMU. */
 	if ((vp->vp_features & VIRTIO_F_ACCESS_PLATFORM) != 0)
 		parent = pci_dma_tag(&vp->vp_func);
-	error = bus_dmatag_create(parent, vp->vp_name, 0, BUS_ADDR_MAX,
-	    &vp->vp_tag, BUS_DMA_NOWAIT);
-	if (error == 0) {
-		error = bus_dmatag_subregion(vp->vp_tag, 0, last,
-		    &vp->vp_qtag, BUS_DMA_NOWAIT);
-		if (error != 0)
-			bus_dmatag_destroy(vp->vp_tag);
-	}
-	if (error != 0)
-		printf("%s: no DMA tag: %s\n", vp->vp_name,
-		    errno_name(error));
+	if ((error = device_tag(parent, vp->vp_name, BUS_ADDR_MAX, 1,
+	    &vp->vp_tag)) != 0)
+		return (error);
+	if ((error = device_tag(vp->vp_tag, vp->vp_name, last, 1,
+	    &vp->vp_qtag)) != 0)
+		bus_dmatag_destroy(vp->vp_tag);
 	return (error);
 }
 

@@ -150,6 +150,7 @@ exhausted_body()
 	boot_all $EXIT_SUCCESS "take=1t"
 	for unit in fdc0 edu0 nvme0; do
 		has "^$unit: no .*: ENOMEM\$"
+		has "^$unit: wanted .*, free in the window 0; "
 		has_not "^$unit: moved "
 	done
 	# Who needs the device does not do without.
