@@ -143,14 +143,14 @@ bridges_body()
 	has '^edu0 at pci 2:5\.0: '
 	poked '0:7\.0'
 	iommu $EXIT_SUCCESS "require=edu iommu.poke=1" \
-	    -device pcie-root-port,id=port,chassis=1 \
-	    -device pcie-pci-bridge,id=bridge,bus=port \
+	    -device pcie-root-port,id=root,chassis=1 \
+	    -device pcie-pci-bridge,id=bridge,bus=root \
 	    -device edu,bus=bridge,addr=4
 	has '^edu0 at pci 2:4\.0: '
 	poked '2:0\.0'
 	iommu $EXIT_SUCCESS "require=edu iommu.poke=1" \
-	    -device pcie-root-port,id=port,chassis=1 \
-	    -device edu,bus=port
+	    -device pcie-root-port,id=root,chassis=1 \
+	    -device edu,bus=root
 	has '^edu0 at pci 1:0\.0: '
 	poked '1:0\.0'
 }
