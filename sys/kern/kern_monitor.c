@@ -26,6 +26,8 @@
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
+#include <machine/iommu.h>
+
 #define	LINE_MAX	128
 #define	ROUNDS_MAX	10000
 #define	STATUS_MAX	100
@@ -387,6 +389,14 @@ command_give(const char *args)
 }
 
 static void
+command_iommu(const char *args)
+{
+
+	(void)args;
+	iommu_print();
+}
+
+static void
 command_job(const char *args)
 {
 	int error;
@@ -540,6 +550,7 @@ static const struct command commands[] = {
 	{ "guard", command_guard,
 	    "[before|freed]: touch a page that is not mapped" },
 	{ "help", command_help, "this list" },
+	{ "iommu", command_iommu, "what devices reach through the I/O MMU" },
 	{ "job", command_job, "NAME: have a device do its job again" },
 	{ "keep", command_keep,
 	    "N: N bytes of scattered pages, until the next; 0: none" },

@@ -204,6 +204,8 @@ void	bus_dmamap_destroy(bus_dma_tag_t tag, bus_dmamap_t dmam);
  *    memory; EINTR: while waiting for it.  On an error the map is as before.
  * => without BUS_DMA_NOWAIT sleeps until there is bounce memory; a map with
  *    BUS_DMA_ALLOCNOW has it, and never sleeps nor allocates.
+ * => ENOMEM, also: an I/O MMU has no addresses, or no memory for its tables;
+ *    nobody waits for those.
  * bus_dmamap_unload: the map is empty again; dm_maxsegsz is as created.
  */
 int	bus_dmamap_load(bus_dma_tag_t tag, bus_dmamap_t dmam, void *buf,
