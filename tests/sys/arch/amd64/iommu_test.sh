@@ -269,6 +269,35 @@ several_body()
 	    atf_fail "not two jobs of edu0"
 }
 
+atf_test_case command
+command_head()
+{
+	atf_set descr "The console command that says what is mapped"
+}
+command_body()
+{
+
+	. "$(atf_config_get srctop)/tests/sys/arch/amd64/guest.subr"
+	guest_start "iommu.poke=1" -M q35 -device intel-iommu,intremap=off \
+	    -device edu,addr=3 -device nvme,serial=1,addr=4 -m 128M
+	guest_until '^extant: ready'
+	guest_type iommu
+	guest_type quit
+	guest_wait
+	guest_succeeded
+	# A transfer's addresses are refused one by one, but are recorded once.
+	atf_check -o match:'pci 0:3\.0: 0 KiB mapped, [1-9][0-9]* KiB of tables, 3 refused' \
+	    -o match:'pci 0:4\.0: [1-9][0-9]* KiB mapped, [1-9][0-9]* KiB of tables, 0 refused' \
+	    grep '^vtd0: pci' console
+	guest_start "" -M q35 -m 128M
+	guest_until '^extant: ready'
+	guest_type iommu
+	guest_type quit
+	guest_wait
+	guest_succeeded
+	atf_check -o ignore grep '^no I/O MMU is on$' console
+}
+
 atf_init_test_cases()
 {
 
@@ -281,4 +310,5 @@ atf_init_test_cases()
 	atf_add_test_case vioblk
 	atf_add_test_case sdhci
 	atf_add_test_case several
+	atf_add_test_case command
 }
