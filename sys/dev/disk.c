@@ -10,9 +10,12 @@
  * Data goes through single pages, which lie wherever there are free ones, so
  * that a transfer has many segments.  What was written is read back through
  * another buffer, whose segments begin at the oddest address that the device
- * allows and end in the middle of a page.
+ * allows and end in the middle of a page.  That one is any memory of the
+ * kernel's, as a driver gets it from others: what of it the device does not
+ * reach is bounced.
  */
 
+#include <sys/km_map.h>
 #include <sys/systm.h>
 
 #include <dev/cksum.h>
@@ -21,6 +24,7 @@
 #define	XFER		((bus_size_t)DMAPAGES_MAX * VM_PAGE_SIZE)
 #define	READ_MAX	((uint64_t)16 << 20)	/* that much is read */
 #define	ODD_XFER	(4U * VM_PAGE_SIZE)
+#define	ODD_SIZE	(ODD_XFER + VM_PAGE_SIZE)
 #define	ODD		0x200U		/* and the alignment on top */
 
 /* A disk that begins with this may be written to. */
@@ -110,7 +114,7 @@ read_all(struct disk *dk, uint64_t size, bool *invites)
 static int
 read_back(struct disk *dk, uint64_t at, unsigned size)
 {
-	uint8_t *to = dk->dk_odd.d_kva + ODD + dk->dk_align;
+	uint8_t *to = dk->dk_odd + ODD + dk->dk_align;
 	unsigned done, i, len;
 	int error;
 
@@ -186,6 +190,27 @@ transfer_size(const struct disk *dk)
 	return (size >> dk->dk_shift << dk->dk_shift);
 }
 
+static int
+prepare_maps(struct disk *dk)
+{
+	bus_size_t seg = dk->dk_maxsegsz < XFER ? dk->dk_maxsegsz : XFER;
+	int error;
+
+	error = bus_dmamap_create(dk->dk_tag, dk->dk_xfer, (int)dk->dk_nsegs,
+	    seg, dk->dk_boundary, BUS_DMA_NOWAIT, &dk->dk_map);
+	if (error == 0)
+		error = bus_dmamap_create(dk->dk_tag,
+		    piece(ODD_XFER, dk->dk_xfer), (int)dk->dk_nsegs, seg,
+		    dk->dk_boundary, BUS_DMA_NOWAIT | BUS_DMA_ALLOCNOW,
+		    &dk->dk_oddmap);
+	if (error == 0)
+		return (0);
+	printf("%s: no map: %s\n", dk->dk_name, errno_name(error));
+	if (error == ENOMEM)
+		bus_dmamem_explain(dk->dk_tag, ODD_XFER, VM_PAGE_SIZE, 0);
+	return (error);
+}
+
 /*
  * prepare: the buffers and their maps, which stay for the next time.
  */
@@ -193,7 +218,6 @@ static int
 prepare(struct disk *dk)
 {
 	bus_size_t xfer = transfer_size(dk);
-	bus_size_t seg = dk->dk_maxsegsz < XFER ? dk->dk_maxsegsz : XFER;
 	int error;
 
 	if (xfer == 0) {
@@ -202,19 +226,14 @@ prepare(struct disk *dk)
 		return (EOPNOTSUPP);
 	}
 	dk->dk_xfer = (unsigned)xfer;
-	error = bus_dmamap_create(dk->dk_tag, xfer, (int)dk->dk_nsegs, seg,
-	    dk->dk_boundary, BUS_DMA_NOWAIT, &dk->dk_map);
-	if (error == 0)
-		error = bus_dmamap_create(dk->dk_tag, xfer, (int)dk->dk_nsegs,
-		    seg, dk->dk_boundary, BUS_DMA_NOWAIT, &dk->dk_oddmap);
-	if (error != 0) {
-		printf("%s: no map: %s\n", dk->dk_name, errno_name(error));
+	if ((error = prepare_maps(dk)) != 0)
 		return (error);
+	dk->dk_odd = km_map_alloc(ODD_SIZE, VM_PAGE_SIZE, 0);
+	if (dk->dk_odd == NULL) {
+		printf("%s: no kernel memory of %ju bytes\n", dk->dk_name,
+		    (uintmax_t)ODD_SIZE);
+		return (ENOMEM);
 	}
-	error = dmabuf_get(&dk->dk_odd, dk->dk_tag, dk->dk_name,
-	    ODD_XFER + VM_PAGE_SIZE, VM_PAGE_SIZE, 0);
-	if (error != 0)
-		return (error);
 	return (dmapages_get(&dk->dk_pages, dk->dk_tag, dk->dk_name,
 	    (unsigned)((xfer + VM_PAGE_SIZE - 1) / VM_PAGE_SIZE)));
 }
@@ -229,7 +248,9 @@ disk_release(struct disk *dk)
 		bus_dmamap_destroy(dk->dk_tag, dk->dk_oddmap);
 	dk->dk_map = dk->dk_oddmap = NULL;
 	dmapages_put(&dk->dk_pages);
-	dmabuf_put(&dk->dk_odd);
+	if (dk->dk_odd != NULL)
+		(void)km_map_free(dk->dk_odd, ODD_SIZE);
+	dk->dk_odd = NULL;
 }
 
 int

@@ -41,7 +41,7 @@ struct disk {
 	unsigned	dk_xfer;	/* bytes of a transfer */
 	struct dmapages	dk_pages;
 	bus_dmamap_t	dk_map;		/* for these */
-	struct dmabuf	dk_odd;		/* what was written is read here */
+	uint8_t		*dk_odd;	/* what was written is read here */
 	bus_dmamap_t	dk_oddmap;
 };
 

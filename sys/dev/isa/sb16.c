@@ -68,7 +68,7 @@
 #define	HALF_SAMPLES	(HALF_SIZE / 2)
 #define	HALF_NS		((uint64_t)HALF_SAMPLES * 1000000000 / RATE)
 #define	TONE_HALVES	3U
-#define	NHALF		(TONE_HALVES + 1)	/* with the silence */
+#define	NHALF		(TONE_HALVES + 2)	/* then the ring is silent */
 
 #define	ATTEMPTS	5		/* to play it without a gap */
 
@@ -244,11 +244,9 @@ feed(struct tone *tone)
 	unsigned n;
 	int error;
 
-	for (n = 2; n < NHALF + 1; n++) {
+	for (n = 2; n < NHALF; n++) {
 		if ((error = wait_half()) != 0)
 			return (error);
-		if (n == NHALF)
-			break;
 		/* Half n - 2 is over. */
 		played(n);
 		fill(tone, n);
@@ -257,9 +255,10 @@ feed(struct tone *tone)
 			return (EAGAIN);
 		last = nanotime();
 	}
-	/* All of the tone has left memory; what is next is silent. */
-	if (!in_half(n - 1))
-		return (EAGAIN);
+	/*
+	 * All of the tone has left memory, and all of the ring is silent, so
+	 * that from here on it does not matter how late we are.
+	 */
 	delay(DRAIN * 1000);
 	return (0);
 }

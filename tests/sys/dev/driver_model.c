@@ -7,6 +7,7 @@
 #include <atf-c.h>
 #include <stdarg.h>
 
+#include <sys/km_map.h>
 #include <sys/kmem.h>
 #include <sys/systm.h>
 
@@ -99,6 +100,7 @@ driver_model_boot(void)
 
 	ATF_REQUIRE_EQ(0, vm_physmem_load(ranges, 3, NULL, 0));
 	kmem_init();
+	ATF_REQUIRE(km_map_init());
 	usermode_console(vm_console);
 	clear_console();
 }
