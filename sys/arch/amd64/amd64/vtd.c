@@ -27,6 +27,7 @@
 #include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
+#include <dev/bus.h>
 #include <dev/dmar.h>
 #include <dev/pci/pci.h>
 #include <dev/vtd_table.h>
@@ -370,6 +371,19 @@ translated(uint8_t bus, uint8_t devfn)
  */
 
 /*
+ * Can there be registers?  To look for some in memory, or in another device,
+ * would be to change them.
+ */
+static bool
+registers_at(paddr_t base)
+{
+	const char *who = claim_owner(&bus_get()->b_memory, base);
+
+	return (who == NULL || strcmp(who, "board") == 0 ||
+	    strcmp(who, "firmware") == 0);
+}
+
+/*
  * What the tables say.  => the address of the registers; 0: nothing to turn
  * on, after a line if there is something.
  */
@@ -386,6 +400,8 @@ unit_find(void)
 	why = dmar_parse(table, len, &dmar);
 	if (why == NULL && dmar.di_nunits != 1)
 		why = "not one unit";
+	if (why == NULL && !registers_at(dmar.di_base))
+		why = "registers are where something else is";
 	if (why == NULL && dmar.di_nreserved != 0)
 		why = "memory of devices at boot is not supported";
 	if (why == NULL)

@@ -269,6 +269,52 @@ several_body()
 	    atf_fail "not two jobs of edu0"
 }
 
+# told LINE BYTES...: a machine whose firmware tells that of I/O MMUs, after 39
+# bits of address and 11 bytes of no interest; it works without one.
+told()
+{
+	line=$1
+	shift
+
+	printf '\046\0\0\0\0\0\0\0\0\0\0\0' >table
+	for byte; do
+		printf "\\$(printf %o "$byte")" >>table
+	done
+	boot $EXIT_SUCCESS "require=edu age=0" -M q35 -device edu \
+	    -acpitable sig=DMAR,data=table
+	has "^vtd0$line, left off\$"
+	has '^edu0: .*, ok$'
+}
+
+atf_test_case firmware
+firmware_head()
+{
+	atf_set descr "Tables that make no sense, or lead to no I/O MMU"
+}
+firmware_body()
+{
+
+	helpers
+	none='0 0 0 0 0 0'
+	told ': DMAR: not one unit'
+	told ': DMAR: an entry is cut off' 0 0 16
+	told ': DMAR: an entry has a wrong length' 0 0 255 255
+	told ': DMAR: a unit is too short' 0 0 8 0 1 0 0 0
+	told ': DMAR: registers are not at a page' \
+	    0 0 16 0 1 0 0 0 1 0 $none
+	told ': DMAR: a device has a wrong length' \
+	    0 0 22 0 0 0 0 0 0 16 $none 1 99 0 0 0 0
+	told ': DMAR: memory of devices at boot is not supported' \
+	    0 0 16 0 1 0 0 0 0 0 217 254 0 0 0 0 \
+	    1 0 24 0 0 0 0 0 $none $none 0 0 0 0
+	told ': DMAR: registers are where something else is' \
+	    0 0 16 0 1 0 0 0 0 0 0 1 0 0 0 0
+	told ' at 0xfed90000: there are no registers' \
+	    0 0 16 0 1 0 0 0 0 0 217 254 0 0 0 0
+	told ' at 0xfffffffffffff000: the registers cannot be mapped' \
+	    0 0 16 0 1 0 0 0 0 240 255 255 255 255 255 255
+}
+
 atf_test_case command
 command_head()
 {
@@ -310,5 +356,6 @@ atf_init_test_cases()
 	atf_add_test_case vioblk
 	atf_add_test_case sdhci
 	atf_add_test_case several
+	atf_add_test_case firmware
 	atf_add_test_case command
 }
