@@ -27,6 +27,8 @@ SUCCESS=33		# QEMU's exit status for kernel_exit(0)
 SECONDS_MAX=120		# of a boot
 DISK=1048576		# bytes of a disk
 FULL=97			# per cent, of memory that is nearly full
+LARGE=5G		# so that some is above 4 GiB
+LARGE_AGE=20000		# places of the ageing there
 
 fail()
 {
@@ -127,7 +129,7 @@ pc_drivers="fdc edu nvme piixide vioblk vionet sb16"
 pc_boot()
 {
 
-	boot "$@" -M pc -m 256M -smp 4 \
+	boot "$@" -M pc -m $memory -smp 4 \
 	    -drive if=floppy,format=raw,file=floppy \
 	    -drive if=ide,index=0,format=raw,file=piixide \
 	    -device edu \
@@ -145,7 +147,7 @@ q35_drivers="edu ahci nvme vioblk e1000 sdhci"
 q35_boot()
 {
 
-	boot "$@" -M q35 -m 256M -smp 4 \
+	boot "$@" -M q35 -m $memory -smp 4 \
 	    -device edu,dma_mask=0xffffffff \
 	    -drive "$(drive ahci)" -device ide-hd,drive=ahci,bus=ide.0 \
 	    -drive "$(drive nvme)" \
@@ -329,8 +331,11 @@ header
 for m in pc q35; do
 	mask=
 	[ $m != q35 ] || mask="edu.mask=0xffffffff"
+	memory=256M
 	run_machine $m aged "together=1 $mask"
 	run_machine $m full "fill=$FULL $mask"
+	memory=$LARGE
+	run_machine $m big "together=1 age=$LARGE_AGE $mask"
 done
 machine=any
 state=any

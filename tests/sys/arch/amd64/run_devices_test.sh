@@ -56,7 +56,7 @@ all_body()
 	atf_check -o match:'^device +machine +map +below +align' \
 	    head -n 1 output
 	# Each line is one that the console has, with the same figures.
-	grep -E ' (aged|full) ' output >lines
+	grep -E ' (aged|full|big) ' output >lines
 	[ "$(wc -l <lines)" -ge 10 ] || atf_fail "few lines"
 	while read -r unit machine map below align boundary contig bytes \
 	    segments bounced result; do
