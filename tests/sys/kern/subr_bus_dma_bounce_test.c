@@ -191,9 +191,10 @@ job_load(bus_dma_tag_t tag, bus_dmamap_t map, int flags)
 static void
 cut_byte(bus_addr_t a, bus_size_t max)
 {
-	bus_dma_segment_t *seg = &cut[ncut - 1];
+	bus_dma_segment_t *seg = ncut > 0 ? &cut[ncut - 1] : NULL;
 
-	if (ncut > 0 && seg->ds_addr + seg->ds_len == a && seg->ds_len < max &&
+	if (seg != NULL && seg->ds_addr + seg->ds_len == a &&
+	    seg->ds_len < max &&
 	    (job.j_boundary == 0 || a % job.j_boundary != 0)) {
 		seg->ds_len++;
 		return;

@@ -41,6 +41,10 @@
 #define	VTD_NAME	"vtd0"
 #define	REPORTS		20	/* lines about one domain */
 
+/* For "%u:%u.%u". */
+#define	SID_ARGS(sid)							\
+	(unsigned)(sid) >> 8, (unsigned)(sid) >> 3 & 0x1f, (unsigned)(sid) & 7
+
 struct domain {
 	struct domain	*d_next;
 	uint16_t	d_sid;		/* bus << 8 | devfn */
@@ -138,7 +142,7 @@ fault_report(const struct vtd_fault *vf)
 	printf(VTD_NAME ": %s at pci %u:%u.%u: %s of 0x%jx is refused "
 	    "(reason 0x%x); %s%s\n",
 	    near.bn_name[0] == '\0' ? "a device" : near.bn_name,
-	    vf->vf_sid >> 8, vf->vf_sid >> 3 & 0x1f, vf->vf_sid & 7,
+	    SID_ARGS(vf->vf_sid),
 	    vf->vf_read ? "read" : "write", (uintmax_t)vf->vf_addr,
 	    vf->vf_reason, line,
 	    n == REPORTS - 1 ? "; of more nothing is said" : "");
@@ -291,8 +295,7 @@ domain_create(uint16_t sid)
 	char name[VM_OWNER_NAMELEN];
 	int error = ENOMEM;
 
-	(void)snprintf(name, sizeof(name), "pci%u:%u.%u", sid >> 8,
-	    sid >> 3 & 0x1fU, sid & 7U);
+	(void)snprintf(name, sizeof(name), "pci%u:%u.%u", SID_ARGS(sid));
 	/* 0 is not to be used by some: [VTD] section 6.1. */
 	if (ndomains + 1 < unit.vu_ndomains)
 		d = kmem_zalloc(sizeof(*d), KM_NOSLEEP);
@@ -467,8 +470,7 @@ iommu_print(void)
 		t = d->d_table;
 		unlock(d, s);
 		printf(VTD_NAME ": pci %u:%u.%u: %ju KiB mapped, %ju KiB of "
-		    "tables, %ju refused\n", d->d_sid >> 8,
-		    d->d_sid >> 3 & 0x1fU, d->d_sid & 7U,
+		    "tables, %ju refused\n", SID_ARGS(d->d_sid),
 		    (uintmax_t)vm_ptoa(t.vt_pages) / 1024,
 		    (uintmax_t)vm_ptoa(t.vt_tables) / 1024,
 		    (uintmax_t)d->d_faults);

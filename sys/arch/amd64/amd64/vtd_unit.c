@@ -18,6 +18,8 @@
 
 #include <vm/vm_page.h>
 
+#include <dev/mmio.h>
+
 #include <machine/cpufunc.h>
 #include <machine/pmap.h>
 #include <machine/vtd.h>
@@ -30,14 +32,14 @@ static uint32_t
 read32(const struct vtd_unit *vu, unsigned reg)
 {
 
-	return (*(volatile uint32_t *)(uintptr_t)(vu->vu_regs + reg));
+	return (mmio_read32(vu->vu_regs, reg));
 }
 
 static void
 write32(const struct vtd_unit *vu, unsigned reg, uint32_t v)
 {
 
-	*(volatile uint32_t *)(uintptr_t)(vu->vu_regs + reg) = v;
+	mmio_write32(vu->vu_regs, reg, v);
 }
 
 static uint64_t
@@ -72,32 +74,22 @@ unlock(struct vtd_unit *vu, vm_md_intr_t s)
 }
 
 /*
- * Wait until the bits of a register, 32 of them or 64, are as wanted.
+ * Wait until a bit of a register is as wanted; one beyond the 32nd is of a
+ * register of 64 bits.
  */
 static bool
-wait32(const struct vtd_unit *vu, unsigned reg, uint32_t bits, bool set)
+wait(const struct vtd_unit *vu, unsigned reg, uint64_t bit, bool set)
 {
-	uint64_t end = nanotime() + WAIT;
+	uint64_t end = nanotime() + WAIT, v;
 
-	while (((read32(vu, reg) & bits) != 0) != set) {
+	for (;;) {
+		v = bit > UINT32_MAX ? read64(vu, reg) : read32(vu, reg);
+		if (((v & bit) != 0) == set)
+			return (true);
 		if (nanotime() > end)
 			return (false);
 		cpu_pause();
 	}
-	return (true);
-}
-
-static bool
-wait64(const struct vtd_unit *vu, unsigned reg, uint64_t bit)
-{
-	uint64_t end = nanotime() + WAIT;
-
-	while ((read64(vu, reg) & bit) != 0) {
-		if (nanotime() > end)
-			return (false);
-		cpu_pause();
-	}
-	return (true);
 }
 
 /*
@@ -110,7 +102,7 @@ command(const struct vtd_unit *vu, uint32_t bit, bool set)
 
 	write32(vu, VTD_GCMD, set ? v | bit : v & ~bit);
 	/* That one goes back when it is done. */
-	return (wait32(vu, VTD_GSTS, bit, bit == GCMD_WBF ? false : set));
+	return (wait(vu, VTD_GSTS, bit, bit == GCMD_WBF ? false : set));
 }
 
 /*
@@ -155,7 +147,7 @@ invalidate(struct vtd_unit *vu, uint64_t what)
 	if ((vu->vu_cap & CAP_RWBF) != 0 && !command(vu, GCMD_WBF, true))
 		return (false);
 	write64(vu, reg, IOTLB_IVT | IOTLB_DRAIN | what);
-	return (wait64(vu, reg, IOTLB_IVT));
+	return (wait(vu, reg, IOTLB_IVT, false));
 }
 
 /*
@@ -167,7 +159,7 @@ invalidate_contexts(struct vtd_unit *vu)
 
 	mfence();
 	write64(vu, VTD_CCMD, CCMD_ICC | CCMD_GLOBAL);
-	return (wait64(vu, VTD_CCMD, CCMD_ICC) &&
+	return (wait(vu, VTD_CCMD, CCMD_ICC, false) &&
 	    invalidate(vu, IOTLB_GLOBAL));
 }
 
