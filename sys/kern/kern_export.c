@@ -126,15 +126,15 @@ pool_pieces(const struct vm_pool *vp, struct vm_export_space *vxs)
 }
 
 static bool
-pool_get(unsigned i, struct vm_export_space *vxs)
+pool_visit(struct vm_pool *vp, void *arg)
 {
-	const struct vm_pool *vp = vm_pool_next(NULL);
+	struct nth *n = arg;
+	struct vm_export_space *vxs = n->n_space;
 	struct vm_poolarea area;
+	unsigned i;
 
-	for (; vp != NULL && i > 0; i--)
-		vp = vm_pool_next(vp);
-	if (vp == NULL)
-		return (false);
+	if (n->n_left-- > 0)
+		return (true);
 	name_set(vxs, vp->vp_name);
 	vxs->vxs_kind = VM_EXPORT_POOL;
 	for (i = 0; vm_pool_chunk(vp, i, &area); i++) {
@@ -146,7 +146,17 @@ pool_get(unsigned i, struct vm_export_space *vxs)
 	}
 	vxs->vxs_used = vxs->vxs_size - vxs->vxs_free;
 	pool_pieces(vp, vxs);
-	return (true);
+	n->n_found = true;
+	return (false);
+}
+
+static bool
+pool_get(unsigned i, struct vm_export_space *vxs)
+{
+	struct nth n = { i, vxs, false };
+
+	vm_pool_each(pool_visit, &n);
+	return (n.n_found);
 }
 
 /*

@@ -55,9 +55,11 @@
  * stands in its way: the whole is lock-free.
  *
  * A search that finds nothing may have been too early for one place and too
- * late for the other.  vc_given grows whenever units have become free; if it
- * did so during the search, or a unit was held, the search is repeated, up to
- * VM_POOL_LOOKS times.  An NMI handler that interrupts a claim or a free on
+ * late for the other.  vc_given counts the changes that made units free, and
+ * those under way: a free is entered there before it changes anything, or it
+ * could be missed between its change and its entry.  If units became free
+ * during the search, or somebody is just freeing some, or a unit was held, the
+ * search is repeated, up to VM_POOL_LOOKS times.  An NMI handler that interrupts a claim or a free on
  * its own CPU can thus not have those units, and is told so.
  *
  * 6. Chunks are a list sorted by physical address into which they are
@@ -80,6 +82,11 @@
 /* Device trees: Devicetree Specification 0.4, section 2.3.3. */
 #define	PHANDLE_NONE	0xffffffffU
 
+/* In vc_given: one that is freeing, and a change that made units free. */
+#define	FREEING		((uint64_t)1)
+#define	FREEING_MASK	(GIVEN - 1)
+#define	GIVEN		((uint64_t)1 << 16)
+
 struct vm_poolchunk {
 	_Atomic(struct vm_poolchunk *) vc_next;	/* higher */
 	paddr_t		vc_start;
@@ -88,7 +95,7 @@ struct vm_poolchunk {
 	uint64_t	vc_nunits;
 	psize_t		vc_pages;	/* taken for this; 0: caller's memory */
 	paddr_t		vc_paddr;	/* these */
-	_Atomic uint64_t vc_given;	/* changes that made units free */
+	_Atomic uint64_t vc_given;	/* see FREEING */
 	_Atomic uint64_t vc_cut;	/* allocations that lost their tails */
 	vm_extword_t	vc_word[];
 };
@@ -208,10 +215,10 @@ word_flip(struct vm_poolchunk *c, uint64_t u, uint64_t bits)
 }
 
 static inline void
-grow(_Atomic uint64_t *counter)
+grow(_Atomic uint64_t *counter, uint64_t n)
 {
 
-	(void)atomic_fetch_add_explicit(counter, 1, memory_order_acq_rel);
+	(void)atomic_fetch_add_explicit(counter, n, memory_order_acq_rel);
 }
 
 static inline uint64_t
@@ -234,7 +241,7 @@ unclaim(struct vm_poolchunk *c, uint64_t start, uint64_t end)
 	for (u = start; u < end; u = word_after(u))
 		word_clear(c, u, mask_of(u, end));
 	if (end > start)
-		grow(&c->vc_given);
+		grow(&c->vc_given, GIVEN);
 }
 
 /*
@@ -338,7 +345,7 @@ long_release(struct vm_poolchunk *c, uint64_t start, uint64_t v, uint64_t n)
 		word_flip(c, start, held);
 		return (EMSGSIZE);
 	}
-	grow(&c->vc_cut);
+	grow(&c->vc_cut, 1);
 	for (u = (end - 1) & ~WORD_MASK; u > start; u -= WORD_UNITS)
 		word_clear(c, u, (uint64_t)mask_of(u, end) << 32);
 	word_clear(c, start, mask);
@@ -361,12 +368,8 @@ short_release(struct vm_poolchunk *c, uint64_t start, uint64_t end, uint64_t v,
 	    memory_order_acq_rel, memory_order_relaxed) ? 0 : EAGAIN);
 }
 
-/*
- * run_release: the allocation at start becomes free; n: its units, 0: any
- * number.  => 0; EINVAL; EALREADY; EMSGSIZE.
- */
 static int
-run_release(struct vm_poolchunk *c, uint64_t start, uint64_t n)
+release(struct vm_poolchunk *c, uint64_t start, uint64_t n)
 {
 	uint64_t end, v;
 	int error;
@@ -387,8 +390,21 @@ run_release(struct vm_poolchunk *c, uint64_t start, uint64_t n)
 		    short_release(c, start, end, v, n) :
 		    long_release(c, start, v, n);
 	} while (error == EAGAIN);
-	if (error == 0)
-		grow(&c->vc_given);
+	return (error);
+}
+
+/*
+ * run_release: the allocation at start becomes free; n: its units, 0: any
+ * number.  => 0; EINVAL; EALREADY; EMSGSIZE.
+ */
+static int
+run_release(struct vm_poolchunk *c, uint64_t start, uint64_t n)
+{
+	int error;
+
+	grow(&c->vc_given, FREEING);
+	error = release(c, start, n);
+	grow(&c->vc_given, (error == 0 ? GIVEN : 0) - FREEING);
 	return (error);
 }
 
@@ -700,15 +716,21 @@ want_make(const struct vm_pool *pool, const struct vm_poolreq *q,
 	return (0);
 }
 
-/* Grows whenever units become free or a chunk is added. */
+/*
+ * given: a number that grows whenever units become free or a chunk is added;
+ * *freeing is set if somebody is just freeing some.
+ */
 static uint64_t
-given(const struct vm_pool *pool)
+given(const struct vm_pool *pool, bool *freeing)
 {
 	const struct vm_poolchunk *c;
-	uint64_t sum = 0;
+	uint64_t sum = 0, v;
 
-	for (c = chunk_first(pool); c != NULL; c = chunk_next(c))
-		sum += value(&c->vc_given) + 1;
+	for (c = chunk_first(pool); c != NULL; c = chunk_next(c)) {
+		v = value(&c->vc_given);
+		*freeing = *freeing || (v & FREEING_MASK) != 0;
+		sum += v / GIVEN + 1;
+	}
 	return (sum);
 }
 
@@ -758,6 +780,7 @@ int
 vm_pool_alloc(struct vm_pool *pool, const struct vm_poolreq *req,
     struct vm_poolmem *mem)
 {
+	bool freeing = false;
 	uint64_t before;
 	struct want w;
 	unsigned n;
@@ -766,14 +789,14 @@ vm_pool_alloc(struct vm_pool *pool, const struct vm_poolreq *req,
 	if ((error = want_make(pool, req, &w)) != 0)
 		return (error);
 	for (n = 0; n < VM_POOL_LOOKS; n++) {
-		before = given(pool);
-		w.w_held = false;
+		before = given(pool, &freeing);
+		w.w_held = freeing = false;
 		if (look(pool, &w, mem)) {
 			if ((req->vpq_flags & VM_POOL_ZERO) != 0)
 				memset(mem->vpm_kva, 0, mem->vpm_size);
 			return (0);
 		}
-		if (!w.w_held && given(pool) == before)
+		if (given(pool, &freeing) == before && !w.w_held && !freeing)
 			break;
 	}
 	return (ENOMEM);
@@ -791,7 +814,7 @@ pool_free(struct vm_pool *pool, paddr_t start, psize_t size)
 	if (c != NULL && ((start - c->vc_start) & (unit - 1)) == 0)
 		error = run_release(c, unit_of(c, pool->vp_shift, start), n);
 	if (error != 0)
-		grow(&pool->vp_refused);
+		grow(&pool->vp_refused, 1);
 	return (error);
 }
 
@@ -1075,6 +1098,20 @@ numbered(uint32_t phandle)
 	return (p);
 }
 
+/*
+ * link_of: what leads to a pool, which need not be one; if it is none, where
+ * the list ends.
+ */
+static struct vm_pool **
+link_of(const struct vm_pool *pool)
+{
+	struct vm_pool **link;
+
+	for (link = &pools; *link != NULL && *link != pool;)
+		link = &(*link)->vp_next;
+	return (link);
+}
+
 int
 vm_pool_create(struct vm_pool *pool, const char *name, psize_t unit)
 {
@@ -1087,12 +1124,11 @@ vm_pool_create(struct vm_pool *pool, const char *name, psize_t unit)
 	    unit < VM_POOL_UNIT_MIN || unit >> VM_PADDR_BITS != 0)
 		return (EINVAL);
 	s = pools_enter();
-	if (named(name) == NULL) {
+	link = link_of(pool);
+	if (*link == NULL && named(name) == NULL) {
 		memset(pool, 0, sizeof(*pool));
 		memcpy(pool->vp_name, name, len);
 		pool->vp_shift = (unsigned)__builtin_ctzll(unit);
-		for (link = &pools; *link != NULL;)
-			link = &(*link)->vp_next;
 		*link = pool;
 		error = 0;
 	}
@@ -1118,19 +1154,19 @@ vm_pool_destroy(struct vm_pool *pool)
 	struct vm_poolchunk *c, *next;
 	struct vm_pool **link;
 	vm_md_intr_t s;
-	bool found;
+	int error = 0;
 
-	if (in_use(pool))
-		return (EBUSY);
 	s = pools_enter();
-	for (link = &pools; *link != NULL && *link != pool;)
-		link = &(*link)->vp_next;
-	found = *link == pool;
-	if (found)
+	link = link_of(pool);
+	if (*link == NULL)
+		error = EINVAL;
+	else if (in_use(pool))
+		error = EBUSY;
+	else
 		*link = pool->vp_next;
 	pools_exit(s);
-	if (!found)
-		return (EINVAL);
+	if (error != 0)
+		return (error);
 	for (c = chunk_first(pool); c != NULL; c = next) {
 		next = chunk_next(c);
 		if (c->vc_pages != 0)
@@ -1158,6 +1194,18 @@ vm_pool_next(const struct vm_pool *pool)
 
 	pools_exit(s);
 	return (p);
+}
+
+bool
+vm_pool_each(bool (*fn)(struct vm_pool *, void *), void *arg)
+{
+	vm_md_intr_t s = pools_enter();
+	struct vm_pool *p;
+
+	for (p = pools; p != NULL && fn(p, arg);)
+		p = p->vp_next;
+	pools_exit(s);
+	return (p == NULL);
 }
 
 int

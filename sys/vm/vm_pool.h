@@ -41,7 +41,7 @@ struct vm_pool {
  * vm_pool_create: a pool without memory, in units of that many bytes (a
  * power of two, VM_POOL_UNIT_MIN at least), to be found by its name.
  * => 0; EINVAL: a unit or name that cannot be; EEXIST: there is a pool of
- *    that name.
+ *    that name, or this is one already.
  * vm_pool_destroy: the pool ends.  Nobody uses it any more.
  * => 0; EBUSY: some of it is allocated, and nothing changes; EINVAL: it was
  *    never created, or destroyed before.
@@ -198,6 +198,10 @@ const char *vm_pool_check(const struct vm_pool *, paddr_t *where);
  * vm_pool_find: the pool of that name, or NULL.
  * vm_pool_next: the pool that was created after one that exists, or the first
  * (of NULL); NULL: there is none.
+ * vm_pool_each: call fn(pool, arg) for each pool, in the order in which they
+ * were created, until it returns false.  => false: it did.
+ * => the lock is held: no pool goes meanwhile; fn may look at pools, and use
+ *    their memory, but not call what takes the lock.
  * vm_pool_set_phandle: that number of a device tree's node means this pool.
  * => 0; EINVAL: 0 or 0xffffffff, which mean none; EEXIST: another pool's.
  * vm_pool_find_phandle: the pool that it means, or NULL.
@@ -205,6 +209,7 @@ const char *vm_pool_check(const struct vm_pool *, paddr_t *where);
  */
 struct vm_pool	*vm_pool_find(const char *name);
 struct vm_pool	*vm_pool_next(const struct vm_pool *);
+bool		vm_pool_each(bool (*fn)(struct vm_pool *, void *), void *arg);
 int		vm_pool_set_phandle(struct vm_pool *, uint32_t phandle);
 struct vm_pool	*vm_pool_find_phandle(uint32_t phandle);
 

@@ -8,8 +8,12 @@
  * What is described of pools, order pools, extent maps and kmem(9).
  */
 
+#include <sys/mman.h>
+
 #include <atf-c.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +192,51 @@ ATF_TC_BODY(too_many, tc)
 	ATF_CHECK_EQ(vm_export.ve_spaces_left, 0);
 }
 
+/*
+ * A pool comes and goes while another thread describes all: nobody looks at
+ * what is not there any more.
+ */
+static _Atomic bool going;
+
+static void *
+refreshing(void *arg)
+{
+
+	while (atomic_load(&going))
+		(void)vm_export_refresh();
+	return (arg);
+}
+
+ATF_TC_WITHOUT_HEAD(pool_goes);
+ATF_TC_BODY(pool_goes, tc)
+{
+	struct vm_pool *vp;
+	pthread_t thread;
+	unsigned i;
+	void *meta;
+
+	(void)tc;
+	start();
+	atomic_store(&going, true);
+	ATF_REQUIRE_EQ(pthread_create(&thread, NULL, refreshing, NULL), 0);
+	for (i = 0; i < 3000; i++) {
+		/* Each lies in pages that are gone with it. */
+		vp = mmap(NULL, 64 * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ATF_REQUIRE(vp != MAP_FAILED);
+		meta = (char *)vp + PAGE;
+		ATF_REQUIRE_EQ(vm_pool_create(vp, "sram", 64), 0);
+		ATF_REQUIRE(vm_pool_metasize(vp, 40 * MiB) <= 63 * PAGE);
+		ATF_REQUIRE_EQ(vm_pool_add(vp, TiB, NULL, 40 * MiB, meta), 0);
+		ATF_REQUIRE_EQ(vm_pool_destroy(vp), 0);
+		ATF_REQUIRE_EQ(munmap(vp, 64 * PAGE), 0);
+	}
+	atomic_store(&going, false);
+	ATF_REQUIRE_EQ(pthread_join(thread, NULL), 0);
+	(void)vm_export_refresh();
+	ATF_CHECK_EQ(space("sram"), NULL);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -196,5 +245,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, pools);
 	ATF_TP_ADD_TC(tp, kernel_memory);
 	ATF_TP_ADD_TC(tp, too_many);
+	ATF_TP_ADD_TC(tp, pool_goes);
 	return (atf_no_error());
 }

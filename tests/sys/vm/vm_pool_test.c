@@ -28,6 +28,7 @@
 #include <vm/vm_badfree.h>
 #include <vm/vm_pool.h>
 
+#include "vm_step.h"
 #include "vm_testlib.h"
 
 #define	MAXCHUNKS	4
@@ -1233,77 +1234,12 @@ ATF_TC_BODY(interrupted, tc)
  * The same between any two instructions of an allocation and a free, by the
  * processor's trap flag.
  */
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define	SANITIZE_THREAD
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define	SANITIZE_THREAD
-#endif
-
-/* ThreadSanitizer's own code must not be interrupted everywhere. */
-#if defined(__x86_64__) && !defined(SANITIZE_THREAD)
-#define	TRAP_FLAG	0x100UL
-
-static unsigned trap_at, traps;	/* handle this one; so many came */
-static void (*trap_handler)(void);
-
-static inline void
-trap_set(bool on)
-{
-	unsigned long flags;
-
-	/* Below the red zone. */
-	__asm volatile("leaq -256(%%rsp), %%rsp; pushfq; popq %0; "
-	    "leaq 256(%%rsp), %%rsp" : "=r" (flags));
-	flags = on ? flags | TRAP_FLAG : flags & ~TRAP_FLAG;
-	__asm volatile("leaq -256(%%rsp), %%rsp; pushq %0; popfq; "
-	    "leaq 256(%%rsp), %%rsp" : : "r" (flags) : "cc", "memory");
-}
-
-static void
-on_trap(int sig, siginfo_t *si, void *context)
-{
-	ucontext_t *uc = context;
-
-	(void)sig;
-	(void)si;
-	if (traps++ != trap_at)
-		return;
-	uc->uc_mcontext.gregs[REG_EFL] &= ~(greg_t)TRAP_FLAG;
-	trap_handler();
-}
-
-/*
- * step_prepare: at the trap of that number of those from here on, the handler
- * runs, once.  step: that function, instruction by instruction.
- */
-static void
-step_prepare(unsigned at, void (*handler)(void))
-{
-	struct sigaction sa = { .sa_sigaction = on_trap,
-	    .sa_flags = SA_SIGINFO };
-
-	ATF_REQUIRE_EQ(sigaction(SIGTRAP, &sa, NULL), 0);
-	trap_handler = handler;
-	trap_at = at;
-	traps = 0;
-}
-
-static void
-step(void (*f)(void))
-{
-
-	trap_set(traps <= trap_at);
-	f();
-	trap_set(false);
-}
-
+#ifdef VM_STEP
 /* => false: the handler did not run any more. */
 static bool
 stepped(const atf_tc_t *tc, unsigned *at)
 {
-	bool ran = traps > trap_at;
+	bool ran = step_over();
 
 	sound(&pool);
 	ATF_CHECK_MSG(ran || *at > 50, "only %u instructions", *at);
@@ -1547,7 +1483,7 @@ ATF_TC_BODY(each_search, tc)
 		    step_reused ? BASE : BASE + 64 * 8);
 		ATF_CHECK_EQ(vm_pool_free_quiet(&pool, step_mem.vpm_start,
 		    64 * 8), 0);
-		ATF_CHECK_EQ(step_freed, traps > trap_at);
+		ATF_CHECK_EQ(step_freed, step_over());
 		if (!step_freed)
 			ATF_CHECK_EQ(vm_pool_free_quiet(&pool, BASE, 0), 0);
 		if (step_reused)
@@ -1557,18 +1493,31 @@ ATF_TC_BODY(each_search, tc)
 	} while (stepped(tc, &at));
 }
 #else
-#define	WANTS_TRAP_FLAG(name)						\
-ATF_TC_WITHOUT_HEAD(name);						\
-ATF_TC_BODY(name, tc)							\
-{									\
-									\
-	atf_tc_skip("wants the trap flag, and no ThreadSanitizer");	\
-}
-WANTS_TRAP_FLAG(each_instruction)
-WANTS_TRAP_FLAG(each_free)
-WANTS_TRAP_FLAG(each_walk)
-WANTS_TRAP_FLAG(each_search)
+WANTS_STEPS(each_instruction)
+WANTS_STEPS(each_free)
+WANTS_STEPS(each_walk)
+WANTS_STEPS(each_search)
 #endif
+
+/* What is no pool, or is one already. */
+ATF_TC_WITHOUT_HEAD(no_pool);
+ATF_TC_BODY(no_pool, tc)
+{
+	static struct vm_pool odd, first, second;
+
+	memset(&odd, 0xa5, sizeof(odd));
+	ATF_CHECK_EQ(vm_pool_destroy(&odd), EINVAL);
+	ATF_REQUIRE_EQ(vm_pool_create(&first, "first", 8), 0);
+	ATF_REQUIRE_EQ(vm_pool_create(&second, "second", 8), 0);
+	ATF_CHECK_EQ(vm_pool_create(&first, "third", 64), EEXIST);
+	ATF_CHECK_EQ(vm_pool_unit(&first), 8);
+	ATF_CHECK_EQ(vm_pool_find("first"), &first);
+	ATF_CHECK_EQ(vm_pool_next(&first), &second);
+	ATF_CHECK_EQ(vm_pool_next(&second), NULL);
+	ATF_CHECK_EQ(vm_pool_destroy(&first), 0);
+	ATF_CHECK_EQ(vm_pool_destroy(&first), EINVAL);
+	ATF_CHECK_EQ(vm_pool_destroy(&second), 0);
+}
 
 ATF_TP_ADD_TCS(tp)
 {
@@ -1593,6 +1542,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, each_free);
 	ATF_TP_ADD_TC(tp, each_walk);
 	ATF_TP_ADD_TC(tp, each_search);
+	ATF_TP_ADD_TC(tp, no_pool);
 
 	return (atf_no_error());
 }
