@@ -415,18 +415,22 @@ vm_buddy_destroy(struct vm_buddy *vb)
 {
 	vm_md_intr_t s = lock(&pools_lock);
 	struct vm_buddy **vbp;
-	bool idle;
+	int error = 0;
 
-	vm_md_lock(&vb->vb_lock);
-	idle = vb->vb_nfree == vb->vb_end - vb->vb_start;
-	vm_md_unlock(&vb->vb_lock);
-	if (idle) {
-		for (vbp = &vm_buddy_pools; *vbp != vb;)
-			vbp = &(*vbp)->vb_next;
-		*vbp = vb->vb_next;
+	for (vbp = &vm_buddy_pools; *vbp != NULL && *vbp != vb;)
+		vbp = &(*vbp)->vb_next;
+	if (*vbp == NULL)
+		error = EINVAL;
+	else {
+		vm_md_lock(&vb->vb_lock);
+		if (vb->vb_nfree != vb->vb_end - vb->vb_start)
+			error = EBUSY;
+		vm_md_unlock(&vb->vb_lock);
 	}
+	if (error == 0)
+		*vbp = vb->vb_next;
 	unlock(&pools_lock, s);
-	return (idle ? 0 : EBUSY);
+	return (error);
 }
 
 /*

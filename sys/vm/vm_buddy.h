@@ -60,7 +60,8 @@ struct vm_buddy {
  *    name is empty; meta is not aligned.
  * => O(pages), without a lock but for entering it in the list of pools.
  * vm_buddy_destroy: the pool is no more, its range the caller's again.
- * => 0; EBUSY: some of it is allocated.
+ * => 0; EBUSY: some of it is allocated; EINVAL: there is no such pool, or not
+ *    any more.
  */
 psize_t	vm_buddy_metasize(paddr_t start, psize_t size);
 int	vm_buddy_create(struct vm_buddy *, const char *name, paddr_t start,

@@ -1183,6 +1183,23 @@ ATF_TC_BODY(threads_double_free, tc)
 	world_fini(&stress_world);
 }
 
+/* A pool that is not there any more, or never was. */
+ATF_TC_WITHOUT_HEAD(destroy_twice);
+ATF_TC_BODY(destroy_twice, tc)
+{
+	static struct vm_buddy odd, pool;
+	static uint64_t meta[64];
+
+	(void)tc;
+	memset(&odd, 0xa5, sizeof(odd));
+	ATF_CHECK_EQ(vm_buddy_destroy(&odd), EINVAL);
+	ATF_REQUIRE(vm_buddy_metasize(TiB, 4 * PAGE) <= sizeof(meta));
+	ATF_REQUIRE_EQ(vm_buddy_create(&pool, "once", TiB, 4 * PAGE, meta),
+	    0);
+	ATF_CHECK_EQ(vm_buddy_destroy(&pool), 0);
+	ATF_CHECK_EQ(vm_buddy_destroy(&pool), EINVAL);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -1204,5 +1221,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, check_blocks);
 	ATF_TP_ADD_TC(tp, threads);
 	ATF_TP_ADD_TC(tp, threads_double_free);
+	ATF_TP_ADD_TC(tp, destroy_twice);
 	return (atf_no_error());
 }
