@@ -98,29 +98,61 @@ claim_region(struct claims *cl, exaddr_t start, exaddr_t size,
 }
 
 /*
- * Each piece ends before the next claim, or at the end.
+ * piece: what of [at, last] is claimed as a whole, or by nobody: its end.
+ * => by nobody?
  */
+static bool
+piece(const struct claims *cl, exaddr_t at, exaddr_t last, exaddr_t *end)
+{
+	const struct claim *c = find(cl, at, last);
+
+	if (c != NULL && c->c_first <= at) {
+		*end = c->c_last;
+		return (false);
+	}
+	*end = c == NULL ? last : c->c_first - 1;
+	/* All the numbers there are: a size could not say how many. */
+	if (*end - at == UINT64_MAX)
+		*end = at + UINT64_MAX / 2;
+	return (true);
+}
+
+/*
+ * pieces: how many nobody has.
+ */
+static unsigned
+pieces(const struct claims *cl, exaddr_t at, exaddr_t last)
+{
+	unsigned n = 0;
+	exaddr_t end;
+
+	for (;; at = end + 1) {
+		if (piece(cl, at, last, &end))
+			n++;
+		if (end >= last)
+			return (n);
+	}
+}
+
 int
 claim_rest(struct claims *cl, exaddr_t first, exaddr_t last, const char *who)
 {
-	const struct claim *c;
-	exaddr_t at = first, end;
+	exaddr_t at, end;
 	int error;
 
 	if (first > last)
 		return (refuse(cl, first, 0, who, EINVAL));
-	for (;;) {
-		c = find(cl, at, last);
-		if (c == NULL || c->c_first > at) {
-			end = c == NULL ? last : c->c_first - 1;
+	if (first < cl->cl_extent->ex_start || last > cl->cl_extent->ex_end)
+		return (refuse(cl, first, last - first + 1, who, EINVAL));
+	if (pieces(cl, first, last) > CLAIM_MAX - cl->cl_n)
+		return (refuse(cl, first, last - first + 1, who, ENOMEM));
+	for (at = first;; at = end + 1) {
+		if (piece(cl, at, last, &end)) {
 			error = claim_region(cl, at, end - at + 1, who);
-			if (error != 0)
-				return (error);
-		} else
-			end = c->c_last;
+			KASSERT(error == 0);
+		}
 		if (end >= last)
 			return (0);
-		at = end + 1;
 	}
 }
 

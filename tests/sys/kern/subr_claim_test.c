@@ -136,6 +136,46 @@ ATF_TC_BODY(full, tc)
 	ATF_CHECK(extent_check(ports.cl_extent) == NULL);
 }
 
+/* An error changes nothing, even where some pieces could be had. */
+ATF_TC_WITHOUT_HEAD(rest_refused);
+ATF_TC_BODY(rest_refused, tc)
+{
+	unsigned i;
+
+	start();
+	ATF_REQUIRE_EQ(0, claim_region(&ports, 0xfff0, 4, "a"));
+	ATF_CHECK_EQ(EINVAL, claim_rest(&ports, 0xffe0, 0x10000, "rest"));
+	ATF_CHECK_EQ(1, console_lines());
+	ATF_CHECK_STREQ("nobody", owner(0xffe0));
+	ATF_CHECK_EQ(EINVAL, claim_rest(&ports, 0xffe0, UINT64_MAX, "rest"));
+	ATF_CHECK_STREQ("nobody", owner(0xffe0));
+	console_clear();
+	for (i = 0; i < CLAIM_MAX - 2; i++)
+		ATF_REQUIRE_EQ(0, claim_region(&ports, 2 * i, 1, "one"));
+	ATF_CHECK_EQ(ENOMEM, claim_rest(&ports, 0, 4, "rest"));
+	ATF_CHECK_STREQ("ioport: 0x0 size 0x5 for rest refused: "
+	    "0x0 - 0xffff is full of claims\n", console_text());
+	ATF_CHECK_STREQ("nobody", owner(1));
+	ATF_CHECK_STREQ("nobody", owner(3));
+	ATF_CHECK_EQ(0, claim_rest(&ports, 0, 2, "rest"));
+	ATF_CHECK_STREQ("rest", owner(1));
+	ATF_CHECK_EQ(0, claim_rest(&ports, 0, 2, "none is left"));
+}
+
+/* All numbers there are, whose count is not a number. */
+ATF_TC_WITHOUT_HEAD(rest_of_all);
+ATF_TC_BODY(rest_of_all, tc)
+{
+	static struct claims all;
+
+	start();
+	claims_init(&all, "all", 0, UINT64_MAX);
+	ATF_CHECK_EQ(0, claim_rest(&all, 0, UINT64_MAX, "rest"));
+	ATF_CHECK_STREQ("rest", claim_owner(&all, 0));
+	ATF_CHECK_STREQ("rest", claim_owner(&all, UINT64_MAX));
+	ATF_CHECK_EQ(EBUSY, claim_region(&all, (exaddr_t)1 << 63, 1, "a"));
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -143,5 +183,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, hostile);
 	ATF_TP_ADD_TC(tp, rest);
 	ATF_TP_ADD_TC(tp, full);
+	ATF_TP_ADD_TC(tp, rest_refused);
+	ATF_TP_ADD_TC(tp, rest_of_all);
 	return (atf_no_error());
 }
