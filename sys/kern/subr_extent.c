@@ -744,6 +744,18 @@ page_release(struct extent_page *p)
 }
 
 /*
+ * freed: those who sleep are to look again.
+ */
+static void
+freed(struct extent *ex)
+{
+
+	atomic_fetch_add(&ex->ex_seq, 1);
+	if (ex->ex_waiters != 0)
+		vm_md_wake(&ex->ex_seq);
+}
+
+/*
  * more_descriptors: a page full.  => lock held, but not all the while.
  */
 static int
@@ -764,6 +776,8 @@ more_descriptors(struct extent *ex, int flags, vm_md_intr_t *s)
 	p->ep_nused = 0;
 	carve(&p->ep_free, (char *)(p + 1), (char *)va + VM_PAGE_SIZE);
 	page_link(&ex->ex_pages, p);
+	/* There are more than we need: others may sleep for one. */
+	freed(ex);
 	return (0);
 }
 
@@ -792,7 +806,8 @@ descriptor_get(struct extent *ex)
 /*
  * descriptor_put: a page that has become unused is given back, if it is not
  * the only one with free descriptors: that one stays, for a map that goes up
- * and down by one region.
+ * and down by one region; but no longer than there are regions at all, if
+ * there is a descriptor in the storage for the next one.
  */
 static void
 descriptor_put(struct extent *ex, struct extent_region *r)
@@ -801,34 +816,25 @@ descriptor_put(struct extent *ex, struct extent_region *r)
 
 	if (in_storage(ex, r)) {
 		put_free(&ex->ex_free, r);
-		return;
+	} else {
+		p = page_of(r);
+		if (p->ep_free == NULL) {
+			page_unlink(p);
+			page_link(&ex->ex_pages, p);
+		}
+		put_free(&p->ep_free, r);
+		if (--p->ep_nused == 0 && (ex->ex_pages != p ||
+		    p->ep_next != NULL || ex->ex_free != NULL))
+			page_release(p);
 	}
-	p = page_of(r);
-	if (p->ep_free == NULL) {
-		page_unlink(p);
-		page_link(&ex->ex_pages, p);
-	}
-	put_free(&p->ep_free, r);
-	if (--p->ep_nused == 0 &&
-	    (ex->ex_pages != p || p->ep_next != NULL || ex->ex_free != NULL))
-		page_release(p);
+	while (ex->ex_nregions == 0 && ex->ex_free != NULL &&
+	    ex->ex_pages != NULL)
+		page_release(ex->ex_pages);
 }
 
 /*
  * Changes to a map.
  */
-
-/*
- * freed: those who sleep are to look again.
- */
-static void
-freed(struct extent *ex)
-{
-
-	atomic_fetch_add(&ex->ex_seq, 1);
-	if (ex->ex_waiters != 0)
-		vm_md_wake(&ex->ex_seq);
-}
 
 /*
  * region_link: a new region, and what of the gap before it lies behind.
@@ -1124,8 +1130,7 @@ request_init(const struct extent *ex, struct request *rq, int flags)
 	if (!is_power_of_two(rq->rq_align) || rq->rq_skew >= rq->rq_align)
 		return (EINVAL);
 	if (rq->rq_boundary != 0 && (!is_power_of_two(rq->rq_boundary) ||
-	    rq->rq_size > rq->rq_boundary ||
-	    rq->rq_skew > rq->rq_boundary - rq->rq_size))
+	    rq->rq_size > rq->rq_boundary))
 		return (EINVAL);
 	if ((flags & ~EX_FLAGS) != 0)
 		return (EINVAL);

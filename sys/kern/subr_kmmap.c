@@ -439,8 +439,11 @@ km_map_init(void)
 	vaddr_t start, end;
 
 	KASSERT(km_nranges == 0);
+	if (km_map_extent != NULL)
+		extent_destroy(km_map_extent);
+	km_map_extent = NULL;
 	pmap_krange(&start, &end);
-	if (km_map_extent == NULL && start < end)
+	if (start < end)
 		km_map_extent = extent_create("km_map", start, end - 1,
 		    km_storage, sizeof(km_storage), EX_NOWAIT | EX_NOCOALESCE);
 	if (km_map_extent == NULL)
@@ -479,6 +482,7 @@ fault_text(const struct km_range *before, const struct km_range *behind,
 bool
 km_map_fault(const void *va, char *buf, size_t len)
 {
+	const uint32_t self = vm_md_curcpu() + 1;	/* 0: has no number */
 	uintptr_t at = (uintptr_t)va;
 	struct km_range *before, *behind;
 	struct avl_node *n;
@@ -488,8 +492,8 @@ km_map_fault(const void *va, char *buf, size_t len)
 	    at > km_map_extent->ex_end)
 		return (false);
 	/* Who faults while it holds the lock must not wait for itself. */
-	if (atomic_load_explicit(&km_locker, memory_order_relaxed) ==
-	    vm_md_curcpu() + 1) {
+	if (self != 0 && atomic_load_explicit(&km_locker,
+	    memory_order_relaxed) == self) {
 		(void)vm_md_snprintf(buf, len, "km_map: in its own books");
 		return (true);
 	}

@@ -223,7 +223,7 @@ query_random(struct rng *r, const struct oracle *o, struct query *q)
 	q->q_boundary = EX_NOBOUNDARY;
 	if (rng_chance(r, 2)) {
 		q->q_boundary = 1;
-		while (q->q_boundary < q->q_size + q->q_skew)
+		while (q->q_boundary < q->q_size)
 			q->q_boundary *= 2;
 		q->q_boundary <<= rng_below(r, 3);
 	}
@@ -947,9 +947,9 @@ ATF_TC_BODY(errors, tc)
 		{ 0x100, 0x1ff, 4, 1, 0, 6, 0, EINVAL },
 		{ 0x100, 0x1ff, 4, 1, 0, 2, 0, EINVAL },
 		{ 0x100, 0x1ff, 4, 1, 0, 4, 0, 0 },
-		{ 0x100, 0x1ff, 4, 8, 1, 4, 0, EINVAL },
+		{ 0x100, 0x1ff, 4, 8, 1, 4, 0, EAGAIN },
 		{ 0x100, 0x1ff, 4, 8, 4, 8, 0, 0 },
-		{ 0x100, 0x1ff, 4, 8, 5, 8, 0, EINVAL },
+		{ 0x100, 0x1ff, 4, 8, 5, 8, 0, EAGAIN },
 		{ 0x100, 0x1ff, 4, 1, 0, UINT64_MAX, 0, EINVAL },
 		{ 0x100, 0x1ff, 4, 1, 0, (exaddr_t)1 << 63, 0, 0 },
 		/* Flags. */
@@ -1142,6 +1142,88 @@ ATF_TC_BODY(wait_memory, tc)
 	ATF_CHECK_EQ(0, wait_end(&w));
 	SOUND(w.w_ex);
 	extent_destroy(w.w_ex);
+}
+
+/*
+ * Of a fixed map: another's EX_MALLOCOK brings descriptors for all.
+ */
+ATF_TC_WITHOUT_HEAD(wait_borrowed);
+ATF_TC_BODY(wait_borrowed, tc)
+{
+	static long storage[EXTENT_FIXED_STORAGE_SIZE(1) / sizeof(long)];
+	struct waiter w = { .w_start = 4, .w_size = 1, .w_flags = EX_WAITOK };
+	unsigned i;
+
+	start();
+	w.w_ex = extent_create("fixed", 0, 0xffff, storage, sizeof(storage),
+	    EX_NOCOALESCE);
+	ATF_REQUIRE_EQ(0, extent_alloc_region(w.w_ex, 0, 1, EX_NOWAIT));
+	ATF_REQUIRE_EQ(0, pthread_create(&w.w_thread, NULL, waiting, &w));
+	usleep(50000);
+	ATF_REQUIRE(!atomic_load(&w.w_done));
+	ATF_REQUIRE_EQ(0, extent_alloc_region(w.w_ex, 2, 1,
+	    EX_NOWAIT | EX_MALLOCOK));
+	for (i = 0; i < 1000 && !atomic_load(&w.w_done); i++)
+		usleep(1000);
+	ATF_REQUIRE(atomic_load(&w.w_done));
+	ATF_CHECK_EQ(0, wait_end(&w));
+	REGIONS(w.w_ex, "0-0 2-2 4-4");
+	extent_destroy(w.w_ex);
+}
+
+/*
+ * The pages of a fixed map go back when the storage is enough again, in
+ * whatever order regions go.
+ */
+ATF_TC_WITHOUT_HEAD(borrowed_back);
+ATF_TC_BODY(borrowed_back, tc)
+{
+	static long storage[EXTENT_FIXED_STORAGE_SIZE(2) / sizeof(long)];
+	struct extent *ex;
+	uint64_t before;
+	unsigned i, k;
+
+	start();
+	before = free_pages();
+	ex = extent_create("fixed", 0, 0xffff, storage, sizeof(storage),
+	    EX_NOCOALESCE);
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < 200; i++)
+			ATF_REQUIRE_EQ(0, extent_alloc_region(ex, 2 * i, 1,
+			    EX_MALLOCOK));
+		ATF_CHECK(free_pages() < before);
+		for (i = 0; i < 200; i++)
+			ATF_REQUIRE_EQ(0, extent_free(ex, k == 0 ? 2 * i :
+			    2 * (199 - i), 1, EX_NOWAIT));
+		SOUND(ex);
+		ATF_CHECK_EQ(before, free_pages());
+	}
+	extent_destroy(ex);
+}
+
+/*
+ * A skew and a boundary, which together are more than the boundary, have
+ * places all the same, where alignment is above it or lines begin elsewhere.
+ */
+ATF_TC_WITHOUT_HEAD(skew_boundary);
+ATF_TC_BODY(skew_boundary, tc)
+{
+	struct extent *ex;
+	exaddr_t at = 0;
+
+	start();
+	ex = extent_create("odd", 5, 0xff, NULL, 0, EX_NOCOALESCE);
+	ATF_CHECK_EQ(0, extent_alloc1(ex, 8, 32, 20, 16, EX_BOUNDZERO, &at));
+	ATF_CHECK_EQ(20, at);
+	ATF_CHECK_EQ(0, extent_alloc1(ex, 8, 16, 12, 16, EX_NOWAIT, &at));
+	ATF_CHECK_EQ(12, at);
+	/* Here one line behind the other is crossed. */
+	ATF_CHECK_EQ(EAGAIN, extent_alloc1(ex, 8, 16, 15, 16, EX_BOUNDZERO,
+	    &at));
+	ATF_CHECK_EQ(EINVAL, extent_alloc1(ex, 8, 16, 15, 16,
+	    EX_BOUNDZERO | EX_WAITSPACE, &at));
+	SOUND(ex);
+	extent_destroy(ex);
 }
 
 /*
@@ -1528,6 +1610,9 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, wait_space);
 	ATF_TP_ADD_TC(tp, wait_interrupted);
 	ATF_TP_ADD_TC(tp, wait_memory);
+	ATF_TP_ADD_TC(tp, wait_borrowed);
+	ATF_TP_ADD_TC(tp, borrowed_back);
+	ATF_TP_ADD_TC(tp, skew_boundary);
 	ATF_TP_ADD_TC(tp, threads);
 	ATF_TP_ADD_TC(tp, look);
 	ATF_TP_ADD_TC(tp, check);

@@ -8,6 +8,7 @@
  * Tests of km_map(9), and of kmem(9) where only it helps.
  */
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -477,9 +478,6 @@ ATF_TC_BODY(exhaustion, tc)
 			list = *p;
 			ATF_REQUIRE_EQ(km_map_free(p, 2 * PAGE), 0);
 		}
-		/* The extent map keeps a page of descriptions, once. */
-		if (round == 0)
-			before--;
 		all_back(before);
 	}
 }
@@ -788,6 +786,78 @@ ATF_TC_BODY(fault, tc)
 	fault_is(p, "not allocated", NULL, 0);
 }
 
+/* The page allocator starts again: nothing of the old world is left. */
+ATF_TC_WITHOUT_HEAD(again);
+ATF_TC_BODY(again, tc)
+{
+	static void *range[100];
+	void *in_the_way;
+	unsigned i, k;
+
+	for (k = 0; k < 2; k++) {
+		start();
+		for (i = 0; i < NITEMS(range); i++) {
+			range[i] = km_map_alloc(PAGE, PAGE, 0);
+			ATF_REQUIRE(range[i] != NULL);
+			memset(range[i], 0xff, PAGE);
+		}
+		sound();
+		/* Last the ones that were first: those in the storage. */
+		for (i = NITEMS(range); i-- > 0;)
+			ATF_REQUIRE_EQ(km_map_free(range[i], PAGE), 0);
+		sound();
+		usermode_physmem_release();
+		/* The host need not give the same addresses again. */
+		in_the_way = mmap(NULL, PAGE, PROT_NONE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ATF_REQUIRE(in_the_way != MAP_FAILED);
+	}
+}
+
+/* A thread without a number finds out about a fault, too. */
+static void *
+sit(void *arg)
+{
+
+	(void)vm_md_curcpu();
+	pthread_barrier_wait(arg);
+	pthread_barrier_wait(arg);
+	return (NULL);
+}
+
+static void *
+ask(void *arg)
+{
+
+	ATF_REQUIRE_EQ(vm_md_curcpu(), VM_NOCPU);
+	fault_is(arg, "mapped page in", arg, PAGE);
+	return (NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(fault_without_number);
+ATF_TC_BODY(fault_without_number, tc)
+{
+	static pthread_t sitting[VM_MAXCPU], asking;
+	pthread_barrier_t barrier;
+	unsigned i;
+	char *p;
+
+	start();
+	p = km_map_alloc(PAGE, PAGE, 0);
+	ATF_REQUIRE(p != NULL);
+	pthread_barrier_init(&barrier, NULL, VM_MAXCPU + 1);
+	for (i = 0; i < VM_MAXCPU; i++)
+		ATF_REQUIRE_EQ(pthread_create(&sitting[i], NULL, sit,
+		    &barrier), 0);
+	pthread_barrier_wait(&barrier);
+	ATF_REQUIRE_EQ(pthread_create(&asking, NULL, ask, p), 0);
+	pthread_join(asking, NULL);
+	pthread_barrier_wait(&barrier);
+	for (i = 0; i < VM_MAXCPU; i++)
+		pthread_join(sitting[i], NULL);
+	pthread_barrier_destroy(&barrier);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -806,5 +876,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, kmem_aligned);
 	ATF_TP_ADD_TC(tp, segments);
 	ATF_TP_ADD_TC(tp, fault);
+	ATF_TP_ADD_TC(tp, fault_without_number);
+	ATF_TP_ADD_TC(tp, again);
 	return (atf_no_error());
 }
