@@ -102,7 +102,10 @@ claim_bar(struct walk *w, const struct pci_func *f, unsigned i,
 
 /*
  * The windows of a bridge: [BRIDGE] sections 3.2.5.6, 3.2.5.8 to 3.2.5.11.
+ * Registers that are all zeros are those of a window that the bridge does not
+ * have, or that nobody has set; they do not mean the lowest addresses.
  */
+static const struct bus_window no_window = { 1, 0 };
 
 static struct bus_window
 bridge_ports(const struct pci_func *f)
@@ -111,6 +114,8 @@ bridge_ports(const struct pci_func *f)
 
 	if ((v & 0xf) == PCI_BRIDGE_WIDE)
 		upper = pci_read(f, PCI_BRIDGE_IO_UPPER);
+	if ((v & 0xffff) == 0)
+		return (no_window);
 	return ((struct bus_window){
 		(upper & 0xffff) << 16 | (v & 0xf0) << 8,
 		(upper & 0xffff0000) | (v & 0xf000) | 0xfff
@@ -122,6 +127,8 @@ bridge_memory(const struct pci_func *f)
 {
 	uint32_t v = pci_read(f, PCI_BRIDGE_MEM);
 
+	if (v == 0)
+		return (no_window);
 	return ((struct bus_window){
 		(v & 0xfff0) << 16,
 		(v & 0xfff00000) | 0xfffff
@@ -137,6 +144,8 @@ bridge_prefetch(const struct pci_func *f)
 		(v & 0xfff00000) | 0xfffff
 	};
 
+	if (v == 0)
+		return (no_window);
 	if ((v & 0xf) == PCI_BRIDGE_WIDE) {
 		w.bw_first |= (exaddr_t)pci_read(f, PCI_BRIDGE_PREF_BASE) << 32;
 		w.bw_last |= (exaddr_t)pci_read(f, PCI_BRIDGE_PREF_LIMIT) << 32;

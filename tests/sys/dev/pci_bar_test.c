@@ -65,18 +65,21 @@ errno_name(int error)
  * middle of the window.
  */
 static struct bus_window mem_window = { 0xc0000000, 0xfebfffff };
+static uint64_t memory_from, ports_from;
 static struct bus_window mem64_window = { 8 * GB, 64 * GB - 1 };
 
 void
 machdep_bus(struct bus *b)
 {
 
-	ATF_REQUIRE_EQ(0, claim_region(&b->b_memory, 0, 3 * GB, "memory"));
+	ATF_REQUIRE_EQ(0, claim_region(&b->b_memory, memory_from,
+	    3 * GB - memory_from, "memory"));
 	ATF_REQUIRE_EQ(0, claim_region(&b->b_memory, 4 * GB, 4 * GB,
 	    "memory"));
 	ATF_REQUIRE_EQ(0, claim_region(&b->b_memory, 0xc0100000, 0x1000,
 	    "board"));
-	ATF_REQUIRE_EQ(0, claim_region(&b->b_ports, 0, 0xc000, "board"));
+	ATF_REQUIRE_EQ(0, claim_region(&b->b_ports, ports_from,
+	    0xc000 - ports_from, "board"));
 	ATF_REQUIRE_EQ(0, claim_region(&b->b_ports, 0xc010, 0x10, "board"));
 	b->b_port_window = (struct bus_window){ 0xc000, 0xc0ff };
 	b->b_mem_window = mem_window;
@@ -321,6 +324,31 @@ ATF_TC_BODY(bridges, tc)
 }
 
 /*
+ * A bridge without a window for what can be prefetched, and without one for
+ * ports: their registers read as zeros, which is not the first megabyte.
+ */
+ATF_TC_WITHOUT_HEAD(windowless);
+ATF_TC_BODY(windowless, tc)
+{
+	struct function f[] = {
+		{ .dev = 2, .id = 0x2222, .header = BRIDGE, .command = 7,
+		    .buses = BUSES(0, 1), .window = { 0, 0xd000d000 } },
+		{ .bus = 1, .dev = 0, .id = 0x1111 },
+	};
+
+	memory_from = MB;
+	ports_from = 0x100;
+	bar(&f[1], 0, 0x10000, MEM32 | PREF);
+	bar(&f[1], 1, 16, PORTS);
+	configure(f, NITEMS(f));
+	ATF_CHECK_EQ(0xd0000000, address(&f[1], 0));
+	ATF_CHECK_EQ(0, address(&f[1], 1));
+	ATF_CHECK_STREQ("nobody", owner(0xa0000));
+	ATF_CHECK(claim_owner(&bus_get()->b_ports, 0x20) == NULL);
+	ATF_CHECK_STREQ("pci 0:2.0 window", owner(0xd00fffff));
+}
+
+/*
  * Many random devices: all that were placed lie apart, aligned, and where
  * they may.
  */
@@ -427,6 +455,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, conflict);
 	ATF_TP_ADD_TC(tp, stubborn);
 	ATF_TP_ADD_TC(tp, bridges);
+	ATF_TP_ADD_TC(tp, windowless);
 	ATF_TP_ADD_TC(tp, many);
 	ATF_TP_ADD_TC(tp, absent);
 	return (atf_no_error());
