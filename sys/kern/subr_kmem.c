@@ -738,11 +738,12 @@ kmem_init(void)
 bool
 kmem_info(unsigned i, struct kmem_info *ki)
 {
-	struct kmem_class *kc = &classes[i];
+	struct kmem_class *kc;
 	vm_md_intr_t s;
 
 	if (i > NCLASS)
 		return (false);
+	kc = &classes[i];
 	s = enter(&kc->kc_lock);
 	ki->ki_used = kc->kc_used;
 	ki->ki_bytes = kc->kc_bytes;

@@ -30,8 +30,9 @@ typedef unsigned int	km_flag_t;
  * => NULL: KM_NOSLEEP, and there is no memory; or a size of 0, or an argument
  *    that no memory could ever satisfy: more than KMEM_MAX, an alignment that
  *    is none, unknown flags.  Those give one line on the console.
- * => sleeps only with KM_SLEEP; with KM_NOSLEEP, for sizes up to a page, any
- *    context.  O(1) for small sizes, but for a page now and then.
+ * => sleeps only with KM_SLEEP; with KM_NOSLEEP, for sizes and alignments up
+ *    to a page (with "options DIAGNOSTIC" 8 bytes less), any context.  O(1)
+ *    for small sizes, but for a page now and then.
  */
 #define	KMEM_MAX	((size_t)1 << (sizeof(size_t) * 8 - 2))
 void	*kmem_alloc(size_t size, km_flag_t flags);
@@ -44,7 +45,7 @@ void	*kmem_zalloc_aligned(size_t size, size_t align, km_flag_t flags);
  * => a free of anything else is refused: it changes nothing, is counted, and
  *    gives one line on the console (at most VM_BADFREE_RATE a second), or is
  *    a panic where vm_badfree_panic says so.  NULL with size 0 is allowed.
- * => never sleeps; for sizes up to a page, any context.  O(log pages).
+ * => never sleeps; context as kmem_alloc() with KM_NOSLEEP.  O(log pages).
  */
 void	kmem_free(void *p, size_t size);
 
@@ -87,8 +88,8 @@ struct kmem_info {
 /*
  * kmem_info: the i-th size.  => false: there is no i-th.
  * kmem_meta_pages: pages in which kmem(9) keeps its books.
- * kmem_check: every invariant.  => NULL, or which one is broken.  O(all), with
- * locks held.
+ * kmem_check: every invariant, while nobody allocates or frees.  => NULL, or
+ * which one is broken.  O(all), with locks held.
  */
 bool	kmem_info(unsigned i, struct kmem_info *);
 uint64_t kmem_meta_pages(void);

@@ -154,6 +154,9 @@ run_alloc(unsigned npages)
 	struct vm_pgseg seg;
 	unsigned nsegs;
 
+	/* They are filled with zeros; low memory is for those who need it. */
+	req.vpr_high = vm_md_physend();
+	req.vpr_policy = VM_POLICY_HIGHEST;
 	req.vpr_owner = vm_owner_register("pmap");
 	if (vm_pglist_alloc(&req, &seg, &nsegs) != 0)
 		return (VM_PADDR_NONE);
