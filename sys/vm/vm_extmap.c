@@ -603,8 +603,9 @@ vm_extmap_set(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
 		range_change(map, start, end, FIRST_BITS, SECOND_BITS);
 		break;
 	case VM_FRAME_HEAD:
-		range_change(map, start, start + 1, 0, UINT64_MAX);
+		/* A head without its tails would be a page to be freed. */
 		range_change(map, start + 1, end, SECOND_BITS, FIRST_BITS);
+		range_change(map, start, start + 1, 0, UINT64_MAX);
 		break;
 	case VM_FRAME_TAIL:
 		range_change(map, start, end, SECOND_BITS, FIRST_BITS);
@@ -698,12 +699,36 @@ vm_extmap_alloc(struct vm_extmap *map, vm_frame_t start, uint64_t n)
 	}
 }
 
-void
-vm_extmap_split(struct vm_extmap *map, vm_frame_t at)
+/* Tails become free. */
+static void
+tails_free(struct vm_extmap *map, vm_frame_t start, vm_frame_t end)
 {
 
-	KASSERT(vm_extmap_state(map, at) == VM_FRAME_TAIL);
-	range_change(map, at, at + 1, 0, SECOND_BITS);
+	range_change(map, start, end, UINT64_MAX, 0);
+}
+
+/*
+ * Who frees one page, wrongly, without the lock, must not find a head that has
+ * no tail in what goes: the first frame is free before those behind it are,
+ * and the new head comes when the old one has gone.
+ */
+void
+vm_extmap_trim(struct vm_extmap *map, vm_frame_t start, uint64_t n,
+    vm_frame_t start1, uint64_t n1)
+{
+	vm_frame_t end = start + n, end1 = start1 + n1;
+
+	KASSERT(start <= start1 && n1 > 0 && end1 <= end);
+	if (end1 < end)
+		tails_free(map, end1, end);
+	if (start < start1) {
+		range_change(map, start, start + 1, UINT64_MAX, 0);
+		range_change(map, start1, start1 + 1, 0, SECOND_BITS);
+		tails_free(map, start + 1, start1);
+	}
+	for_blocks(map, start, start1, block_freed);
+	for_blocks(map, end1, end, block_freed);
+	map->xm_nfree += n - n1;
 }
 
 bool

@@ -230,7 +230,9 @@ vm_frame_t	vm_extmap_head(const struct vm_extmap *, vm_frame_t);
  *
  * vm_extmap_alloc: frames [start, start + n), all free, become an allocation.
  * vm_extmap_length: frames of the allocation that starts at a head.
- * vm_extmap_split: a tail becomes the head of an allocation of its own.
+ * vm_extmap_trim: of the allocation of n frames at start, the n1 frames at
+ * start1 stay, which are some of it; those before and behind become free.  No
+ * frame that becomes free is ever seen as a head.
  * vm_extmap_release: the allocation of n frames at start becomes free.
  * => false, and no change: its first word was changed from elsewhere (the
  *    caller looks again).
@@ -245,7 +247,8 @@ vm_frame_t	vm_extmap_head(const struct vm_extmap *, vm_frame_t);
  */
 void	vm_extmap_alloc(struct vm_extmap *, vm_frame_t start, uint64_t n);
 uint64_t vm_extmap_length(const struct vm_extmap *, vm_frame_t head);
-void	vm_extmap_split(struct vm_extmap *, vm_frame_t at);
+void	vm_extmap_trim(struct vm_extmap *, vm_frame_t start, uint64_t n,
+	    vm_frame_t start1, uint64_t n1);
 bool	vm_extmap_release(struct vm_extmap *, vm_frame_t start, uint64_t n);
 unsigned vm_extmap_hold(struct vm_extmap *, vm_frame_t *hint, vm_frame_t low,
 	    vm_frame_t high, vm_frame_t base, _Atomic uint32_t *out,

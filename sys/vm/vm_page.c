@@ -54,7 +54,9 @@ page_alloc_reachable(unsigned flags, vm_owner_t owner)
 	req.vpr_owner = owner;
 	req.vpr_lists = 0;
 	for (list = 0; list < VM_NFREELIST; list++) {
+		/* What is free counts without what rests on queues. */
 		if ((flags & VM_PG_USERESERVE) != 0 ||
+		    vm_sync_reserve((enum vm_freelist)list) == 0 ||
 		    vm_sync_nfree((enum vm_freelist)list) >
 		    vm_sync_reserve((enum vm_freelist)list))
 			req.vpr_lists |= VM_FREELIST_BIT(list);

@@ -1060,30 +1060,10 @@ vm_sync_unrun(vm_frame_t start, uint64_t npages)
 	return (error);
 }
 
-/* Cut an allocation in two, both of the same owner.  Lock held. */
-static void
-run_split(vm_frame_t start, vm_frame_t at)
-{
-
-	owner_set(at, vm_sync_owner(start));
-	vm_extmap_split(&vm_map, at);
-}
-
-/* Owner -> map, for a piece that was just cut off.  Lock held. */
-static void
-piece_to_map(vm_frame_t start, vm_frame_t end)
-{
-
-	/* A piece of one page may be freed under us, wrongly: then it is. */
-	if (vm_extmap_release(&vm_map, start, end - start))
-		account(start, end, true);
-}
-
 int
 vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 {
 	vm_md_intr_t s = vm_sync_lock();
-	vm_frame_t end, newend;
 	uint64_t n;
 	int error;
 
@@ -1091,17 +1071,11 @@ vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 	if (error == 0 && (newstart < start || newstart - start >= n ||
 	    npages > n - (newstart - start)))
 		error = EINVAL;
-	if (error == 0) {
-		end = start + n;
-		newend = newstart + npages;
-		if (newend < end) {
-			run_split(start, newend);
-			piece_to_map(newend, end);
-		}
-		if (newstart > start) {
-			run_split(start, newstart);
-			piece_to_map(start, newstart);
-		}
+	if (error == 0 && npages < n) {
+		owner_set(newstart, vm_sync_owner(start));
+		vm_extmap_trim(&vm_map, start, n, newstart, npages);
+		account(start, newstart, true);
+		account(newstart + npages, start + n, true);
 		frames_came();
 	}
 	vm_sync_unlock(s);
