@@ -36,4 +36,7 @@ DEV_SRCS= \
 	sys/dev/pci/virtio_cap.c \
 	sys/dev/pci/virtio_pci.c \
 	sys/dev/pci/virtqueue.c \
+	sys/dev/pci/xhci.c \
+	sys/dev/pci/xhci_ring.c \
+	sys/dev/usb/umass.c \
 	sys/dev/vtd_table.c

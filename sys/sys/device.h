@@ -40,6 +40,7 @@ extern const struct device_driver nvme_driver;	/* sys/dev/pci/nvme.c */
 extern const struct device_driver sdhci_driver;	/* sys/dev/pci/sdhci.c */
 extern const struct device_driver vioblk_driver; /* sys/dev/pci/vioblk.c */
 extern const struct device_driver vionet_driver; /* sys/dev/pci/vionet.c */
+extern const struct device_driver xhci_driver;	/* sys/dev/pci/xhci.c */
 
 /*
  * The drivers of a port, in the order in which they are probed; ends with

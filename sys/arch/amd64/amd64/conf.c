@@ -23,5 +23,6 @@ const struct device_driver *const device_drivers[] = {
 	&sdhci_driver,
 	&vioblk_driver,
 	&vionet_driver,
+	&xhci_driver,
 	NULL
 };
