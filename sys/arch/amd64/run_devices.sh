@@ -22,7 +22,7 @@
 
 set -u
 
-DRIVERS="fdc sb16 edu nvme ahci piixide vioblk vionet e1000 sdhci"
+DRIVERS="fdc sb16 edu nvme ahci piixide vioblk vionet e1000 sdhci xhci"
 SUCCESS=33		# QEMU's exit status for kernel_exit(0)
 SECONDS_MAX=120		# of a boot
 DISK=1048576		# bytes of a disk
@@ -79,6 +79,7 @@ make_disks()
 	make_disk piixide $DISK 4
 	make_disk vioblk $DISK 5
 	make_disk sdhci $DISK 6
+	make_disk xhci $DISK 7
 }
 
 # boot OPTIONS ARGUMENT...: leaves console, and what QEMU says in qemu.log or
@@ -143,7 +144,7 @@ pc_boot()
 	    -audiodev "wav,id=w,path=tone,$pcm" -device sb16,audiodev=w
 }
 
-q35_drivers="edu ahci nvme vioblk e1000 sdhci"
+q35_drivers="edu ahci nvme vioblk e1000 sdhci xhci"
 q35_boot()
 {
 
@@ -156,7 +157,9 @@ q35_boot()
 	    -device virtio-blk-pci,drive=vioblk,disable-legacy=on \
 	    -device e1000-82545em \
 	    -device sdhci-pci -drive "$(drive sdhci)" \
-	    -device sd-card,drive=sdhci
+	    -device sd-card,drive=sdhci \
+	    -drive "$(drive xhci)" -device qemu-xhci \
+	    -device usb-storage,drive=xhci
 }
 
 # check_disk UNIT FILE: it was read, and its first half copied to the second.
@@ -175,6 +178,7 @@ check_ahci() { check_disk "$1" ahci; }
 check_piixide() { check_disk "$1" piixide; }
 check_vioblk() { check_disk "$1" vioblk; }
 check_sdhci() { check_disk "$1" sdhci; }
+check_xhci() { check_disk "$1" xhci; }
 
 check_fdc()
 {
