@@ -24,7 +24,6 @@
 #include <vm/vm_export.h>
 #include <vm/vm_pglist.h>
 #include <vm/vm_physseg.h>
-#include <vm/vm_sync.h>
 
 #include <machine/iommu.h>
 
@@ -58,7 +57,7 @@ command_audit(const char *args)
 }
 
 /*
- * extents: each piece of each run of touching segments, in address order.
+ * extents: all pieces of memory, in address order.
  */
 static const char *
 state_name(enum vm_fstate state)
@@ -74,44 +73,22 @@ state_name(enum vm_fstate state)
 	}
 }
 
-/*
- * extent_next: the piece at frame from, and its owner, as of one moment.
- */
-static bool
-extent_next(vm_frame_t from, vm_frame_t limit, struct vm_extent *e,
-    const char **ownerp)
-{
-	vm_md_intr_t s;
-	bool found;
-
-	*ownerp = "";
-	s = vm_sync_lock();
-	found = vm_extmap_walk(&vm_map, from, limit, e);
-	if (found && e->e_state == VM_FRAME_HEAD)
-		*ownerp = vm_owner_name(vm_sync_owner(e->e_start));
-	vm_sync_unlock(s);
-	return (found);
-}
-
 static void
 command_extents(const char *args)
 {
-	struct vm_physseg seg;
-	struct vm_extent e;
+	struct vm_pgextent px;
 	const char *owner;
-	vm_frame_t from;
-	unsigned i;
+	paddr_t from;
 
 	(void)args;
-	for (i = 0; vm_physseg_get(i, &seg); i++) {
-		for (from = seg.vs_start;
-		    extent_next(from, seg.vs_end, &e, &owner); from = e.e_end) {
-			printf("0x%012jx %8ju KiB  %s%s%s\n",
-			    (uintmax_t)vm_ptoa(e.e_start),
-			    (uintmax_t)vm_ptoa(e.e_end - e.e_start) / 1024,
-			    state_name(e.e_state), *owner == '\0' ? "" : " ",
-			    owner);
-		}
+	for (from = 0; vm_pglist_walk(from, VM_PADDR_MAX, &px);
+	    from = px.vpx_start + px.vpx_size) {
+		owner = px.vpx_state == VM_FRAME_HEAD ?
+		    vm_owner_name(px.vpx_owner) : "";
+		printf("0x%012jx %8ju KiB  %s%s%s\n",
+		    (uintmax_t)px.vpx_start, (uintmax_t)px.vpx_size / 1024,
+		    state_name(px.vpx_state), *owner == '\0' ? "" : " ",
+		    owner);
 	}
 }
 

@@ -29,6 +29,7 @@ static struct vm_memrange ranges[VM_BOOTSTRAP_RANGES];
 static unsigned nranges;
 static struct taken taken[VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED];
 static unsigned ntaken;
+static unsigned ncarved;	/* entries added for what was allocated */
 static psize_t minalign = VM_PAGE_SIZE;
 static bool allocated;		/* vm_bootstrap_alloc() gave something */
 static bool ended;
@@ -189,6 +190,7 @@ vm_bootstrap_start(const struct vm_memrange *usable, unsigned n)
 
 	nranges = 0;
 	ntaken = 0;
+	ncarved = 0;
 	minalign = VM_PAGE_SIZE;
 	allocated = false;
 	ended = false;
@@ -314,7 +316,8 @@ taken_fill(paddr_t start, paddr_t end, const char *owner)
 			start = taken[i].t_end;
 			continue;
 		}
-		if (taken_insert(start, stop, owner, VM_BOOTSTRAP_TAKEN) != 0)
+		if (taken_insert(start, stop, owner, VM_BOOTSTRAP_TAKEN +
+		    ncarved) != 0)
 			return (ENOSPC);
 		start = stop;
 	}
@@ -406,10 +409,13 @@ place(psize_t size, psize_t align, paddr_t high)
 static bool
 take(paddr_t start, psize_t size, const char *owner)
 {
+	unsigned before = ntaken;
 
 	if (taken_insert(start, start + page_up(size), owner,
 	    VM_BOOTSTRAP_TAKEN + VM_BOOTSTRAP_CARVED) != 0)
 		return (false);
+	if (ntaken > before && ncarved < VM_BOOTSTRAP_CARVED)
+		ncarved++;
 	allocated = true;
 	return (true);
 }

@@ -382,6 +382,30 @@ range_free(struct vm_buddy *vb)
 	vb->vb_nfree = vb->vb_end - vb->vb_start;
 }
 
+/*
+ * link_of: what leads to a pool, which need not be one; if it is none, where
+ * the list ends.  => the list locked.
+ */
+static struct vm_buddy **
+link_of(const struct vm_buddy *vb)
+{
+	struct vm_buddy **vbp;
+
+	for (vbp = &vm_buddy_pools; *vbp != NULL && *vbp != vb;)
+		vbp = &(*vbp)->vb_next;
+	return (vbp);
+}
+
+static bool
+is_pool(const struct vm_buddy *vb)
+{
+	vm_md_intr_t s = lock(&pools_lock);
+	bool found = *link_of(vb) != NULL;
+
+	unlock(&pools_lock, s);
+	return (found);
+}
+
 int
 vm_buddy_create(struct vm_buddy *vb, const char *name, paddr_t start,
     psize_t size, void *meta)
@@ -391,7 +415,7 @@ vm_buddy_create(struct vm_buddy *vb, const char *name, paddr_t start,
 	vm_md_intr_t s;
 
 	if (metasize == 0 || metasize > SIZE_MAX || len == 0 ||
-	    (uintptr_t)meta % sizeof(uint64_t) != 0)
+	    (uintptr_t)meta % sizeof(uint64_t) != 0 || is_pool(vb))
 		return (EINVAL);
 	memset(vb, 0, sizeof(*vb));
 	memset(meta, 0, (size_t)metasize);
@@ -414,11 +438,9 @@ int
 vm_buddy_destroy(struct vm_buddy *vb)
 {
 	vm_md_intr_t s = lock(&pools_lock);
-	struct vm_buddy **vbp;
+	struct vm_buddy **vbp = link_of(vb);
 	int error = 0;
 
-	for (vbp = &vm_buddy_pools; *vbp != NULL && *vbp != vb;)
-		vbp = &(*vbp)->vb_next;
 	if (*vbp == NULL)
 		error = EINVAL;
 	else {

@@ -57,7 +57,7 @@ struct vm_buddy {
  * and the pool itself belong to the pool until vm_buddy_destroy().
  * => a name longer than VM_BUDDY_NAMELEN - 1 bytes is cut.
  * => 0; EINVAL: not page-aligned, empty, or not below 2^VM_PADDR_BITS; the
- *    name is empty; meta is not aligned.
+ *    name is empty; meta is not aligned; this is a pool already.
  * => O(pages), without a lock but for entering it in the list of pools.
  * vm_buddy_destroy: the pool is no more, its range the caller's again.
  * => 0; EBUSY: some of it is allocated; EINVAL: there is no such pool, or not

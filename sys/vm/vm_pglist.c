@@ -421,3 +421,21 @@ vm_pglist_reserve(paddr_t start, psize_t size, vm_owner_t owner)
 		return (EINVAL);
 	return (vm_sync_claim(first, end, owner));
 }
+
+bool
+vm_pglist_walk(paddr_t from, paddr_t high, struct vm_pgextent *px)
+{
+	vm_frame_t limit = high == VM_PADDR_MAX ? VM_FRAME_END :
+	    vm_atop(high) + ((high & (VM_PAGE_SIZE - 1)) != 0);
+	struct vm_extent ext;
+
+	if (limit > VM_FRAME_END)
+		limit = VM_FRAME_END;
+	if (vm_atop(from) >= limit ||
+	    !vm_sync_walk(vm_atop(from), limit, &ext, &px->vpx_owner))
+		return (false);
+	px->vpx_start = vm_ptoa(ext.e_start);
+	px->vpx_size = vm_ptoa(ext.e_end - ext.e_start);
+	px->vpx_state = ext.e_state;
+	return (true);
+}

@@ -11,6 +11,7 @@
 #ifndef _VM_VM_PGLIST_H_
 #define	_VM_VM_PGLIST_H_
 
+#include <vm/vm_extmap.h>
 #include <vm/vm_owner.h>
 #include <vm/vm_page.h>
 #include <vm/vm_types.h>
@@ -143,5 +144,23 @@ int	vm_pglist_explain(const struct vm_pgreq *req,
  * vm_pglist_explain_print: that in one line on the console, prefixed by who.
  */
 void	vm_pglist_explain_print(const char *who, const struct vm_pgreq *req);
+
+/* What a walk sees: free or held pages in a row, or one allocation. */
+struct vm_pgextent {
+	paddr_t		vpx_start;
+	psize_t		vpx_size;	/* bytes */
+	enum vm_fstate	vpx_state;	/* FREE, HELD, or HEAD: allocated */
+	vm_owner_t	vpx_owner;	/* of an allocation that begins here */
+};
+
+/*
+ * vm_pglist_walk: the first piece of managed memory in [from, high), cut to
+ * that.
+ * => false: there is none.
+ * => takes the lock again and again, each time for one block of 512 pages at
+ *    most: what changes meanwhile may or may not be seen, and a piece that
+ *    grows behind the walk is seen as it was.  O(pages of the piece / 512).
+ */
+bool	vm_pglist_walk(paddr_t from, paddr_t high, struct vm_pgextent *);
 
 #endif /* !_VM_VM_PGLIST_H_ */

@@ -59,8 +59,9 @@
  * those under way: a free is entered there before it changes anything, or it
  * could be missed between its change and its entry.  If units became free
  * during the search, or somebody is just freeing some, or a unit was held, the
- * search is repeated, up to VM_POOL_LOOKS times.  An NMI handler that interrupts a claim or a free on
- * its own CPU can thus not have those units, and is told so.
+ * search is repeated, up to VM_POOL_LOOKS times.  An NMI handler that
+ * interrupts a claim or a free on its own CPU can thus not have those units,
+ * and is told so.
  *
  * 6. Chunks are a list sorted by physical address into which they are
  * inserted by compare-and-swap and from which they are never removed.  Each

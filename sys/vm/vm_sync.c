@@ -1462,6 +1462,63 @@ vm_sync_claim(vm_frame_t start, vm_frame_t end, vm_owner_t owner)
 }
 
 /*
+ * Walking.
+ */
+
+/* What there is of a piece in its first block.  Lock held. */
+static bool
+block_walk(vm_frame_t from, vm_frame_t limit, struct vm_extent *ext)
+{
+	const struct vm_physseg *seg = segment_within(from, limit);
+	vm_frame_t stop;
+
+	if (seg == NULL)
+		return (false);
+	if (from < seg->vs_start)
+		from = seg->vs_start;
+	stop = (from | (VM_EXTBLOCK_FRAMES - 1)) + 1;
+	if (stop > seg->vs_end)
+		stop = seg->vs_end;
+	return (vm_extmap_walk(&vm_map, from, stop < limit ? stop : limit,
+	    ext));
+}
+
+/* Does the piece go on with what is behind it?  Lock held. */
+static bool
+piece_goes_on(struct vm_extent *ext, vm_frame_t limit)
+{
+	struct vm_extent more;
+
+	if (!block_walk(ext->e_end, limit, &more) ||
+	    more.e_start != ext->e_end || more.e_state != ext->e_state ||
+	    (more.e_state == VM_FRAME_HEAD &&
+	    vm_extmap_state(&vm_map, more.e_start) != VM_FRAME_TAIL))
+		return (false);
+	ext->e_end = more.e_end;
+	return (true);
+}
+
+bool
+vm_sync_walk(vm_frame_t from, vm_frame_t limit, struct vm_extent *ext,
+    vm_owner_t *owner)
+{
+	vm_md_intr_t s = vm_sync_lock();
+	bool found = block_walk(from, limit, ext), more = found;
+
+	*owner = VM_OWNER_NONE;
+	if (found &&
+	    vm_extmap_state(&vm_map, ext->e_start) == VM_FRAME_HEAD)
+		*owner = vm_sync_owner(ext->e_start);
+	vm_sync_unlock(s);
+	while (more) {
+		s = vm_sync_lock();
+		more = piece_goes_on(ext, limit);
+		vm_sync_unlock(s);
+	}
+	return (found);
+}
+
+/*
  * Memory that comes and goes.
  */
 

@@ -194,6 +194,14 @@ int	vm_sync_unplug(vm_frame_t start, vm_frame_t end,
 void	vm_sync_relist(void);
 
 /*
+ * vm_sync_walk: the first piece of managed memory in [from, limit), and the
+ * owner if it is an allocation that begins there.  => false: there is none.
+ * => locks for one block at a time.
+ */
+bool	vm_sync_walk(vm_frame_t from, vm_frame_t limit, struct vm_extent *,
+	    vm_owner_t *owner);
+
+/*
  * vm_sync_owner: the tag of the allocation that starts at a frame.
  */
 vm_owner_t	vm_sync_owner(vm_frame_t head);

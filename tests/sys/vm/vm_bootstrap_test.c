@@ -480,6 +480,25 @@ ATF_TC_BODY(reserve_joins, tc)
 	TAKEN({ 0, 3 * MiB, "a" }, { 3 * MiB, MiB, "b" });
 }
 
+/* What was allocated before takes no entry from what is reserved. */
+ATF_TC_WITHOUT_HEAD(reserve_late);
+ATF_TC_BODY(reserve_late, tc)
+{
+	unsigned i;
+
+	(void)tc;
+	start_one(0, 64 * MiB);
+	for (i = 0; i < VM_BOOTSTRAP_CARVED; i++)
+		ATF_REQUIRE(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX,
+		    i % 2 == 0 ? "y" : "z") != VM_PADDR_NONE);
+	for (i = 0; i < VM_BOOTSTRAP_TAKEN; i++)
+		ATF_REQUIRE_EQ(vm_bootstrap_reserve(i * 4 * PAGE, PAGE,
+		    "x"), 0);
+	ATF_REQUIRE_EQ(vm_bootstrap_reserve(32 * MiB, PAGE, "x"), ENOSPC);
+	ATF_REQUIRE_EQ(vm_bootstrap_alloc(PAGE, PAGE, VM_PADDR_MAX, "y"),
+	    VM_PADDR_NONE);
+}
+
 ATF_TC_WITHOUT_HEAD(reserve_full);
 ATF_TC_BODY(reserve_full, tc)
 {
@@ -816,6 +835,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, reserve_joins);
 	ATF_TP_ADD_TC(tp, reserve_full);
+	ATF_TP_ADD_TC(tp, reserve_late);
 	ATF_TP_ADD_TC(tp, alloc);
 	ATF_TP_ADD_TC(tp, zalloc);
 	ATF_TP_ADD_TC(tp, alloc_random);

@@ -1184,8 +1184,8 @@ ATF_TC_BODY(threads_double_free, tc)
 }
 
 /* A pool that is not there any more, or never was. */
-ATF_TC_WITHOUT_HEAD(destroy_twice);
-ATF_TC_BODY(destroy_twice, tc)
+ATF_TC_WITHOUT_HEAD(twice);
+ATF_TC_BODY(twice, tc)
 {
 	static struct vm_buddy odd, pool;
 	static uint64_t meta[64];
@@ -1196,6 +1196,9 @@ ATF_TC_BODY(destroy_twice, tc)
 	ATF_REQUIRE(vm_buddy_metasize(TiB, 4 * PAGE) <= sizeof(meta));
 	ATF_REQUIRE_EQ(vm_buddy_create(&pool, "once", TiB, 4 * PAGE, meta),
 	    0);
+	ATF_CHECK_EQ(vm_buddy_create(&pool, "twice", TiB, 4 * PAGE, meta),
+	    EINVAL);
+	ATF_CHECK_STREQ("once", pool.vb_name);
 	ATF_CHECK_EQ(vm_buddy_destroy(&pool), 0);
 	ATF_CHECK_EQ(vm_buddy_destroy(&pool), EINVAL);
 }
@@ -1221,6 +1224,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, check_blocks);
 	ATF_TP_ADD_TC(tp, threads);
 	ATF_TP_ADD_TC(tp, threads_double_free);
-	ATF_TP_ADD_TC(tp, destroy_twice);
+	ATF_TP_ADD_TC(tp, twice);
 	return (atf_no_error());
 }

@@ -347,6 +347,86 @@ ATF_TC_BODY(reserve_busy_takes_nothing_back, tc)
 	ATF_REQUIRE_EQ(after.va_digest, before.va_digest);
 }
 
+/* The piece that a frame of managed memory is in, found frame by frame. */
+static void
+piece_check(const struct vm_pgextent *px, vm_frame_t from, vm_frame_t limit)
+{
+	vm_frame_t f = vm_atop(px->vpx_start);
+	const vm_frame_t end = f + vm_atop(px->vpx_size);
+	enum vm_fstate state = vm_extmap_state(&vm_map, f);
+
+	ATF_REQUIRE(f >= from && f < end && end <= limit);
+	for (; from < f; from++)
+		ATF_REQUIRE(!vm_physseg_managed(from, from + 1));
+	ATF_REQUIRE_EQ(px->vpx_state,
+	    state == VM_FRAME_TAIL ? VM_FRAME_HEAD : state);
+	ATF_REQUIRE_EQ(px->vpx_owner, state == VM_FRAME_HEAD ?
+	    vm_sync_owner(f) : VM_OWNER_NONE);
+	if (state == VM_FRAME_HEAD)
+		state = VM_FRAME_TAIL;
+	for (f++; f < end; f++) {
+		ATF_REQUIRE(vm_physseg_managed(f, f + 1));
+		ATF_REQUIRE_EQ(vm_extmap_state(&vm_map, f), state);
+	}
+	/* It is all of it. */
+	if (end < limit && vm_physseg_managed(end, end + 1))
+		ATF_REQUIRE(vm_extmap_state(&vm_map, end) != state);
+}
+
+/*
+ * All of memory, from anywhere to anywhere: segments that touch, and one that
+ * does not; allocations over the ends of blocks and of lists.
+ */
+ATF_TC_WITHOUT_HEAD(walk);
+ATF_TC_BODY(walk, tc)
+{
+	static const struct vm_memrange machine[] = {
+		{ 12 * MiB, 12 * MiB }, { 24 * MiB, 4 * MiB },
+		{ 40 * MiB, 8 * MiB }
+	};
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	struct vm_pgextent px;
+	struct vm_pgseg seg;
+	struct rng r;
+	unsigned i, n;
+	paddr_t from, high;
+
+	rng_init(&r, tc, 1);
+	usermode_console(NULL);
+	vm_start(machine, NITEMS(machine));
+	ATF_REQUIRE(vm_pglist_walk(0, VM_PADDR_MAX, &px));
+	ATF_CHECK_EQ(px.vpx_start, 12 * MiB);
+	ATF_CHECK_EQ(px.vpx_size, 16 * MiB);
+	ATF_CHECK_EQ(px.vpx_state, VM_FRAME_FREE);
+	ATF_REQUIRE(!vm_pglist_walk(48 * MiB, VM_PADDR_MAX, &px));
+	ATF_REQUIRE(!vm_pglist_walk(28 * MiB, 40 * MiB, &px));
+	ATF_REQUIRE(!vm_pglist_walk(VM_PADDR_MAX, VM_PADDR_MAX, &px));
+	ATF_REQUIRE(!vm_pglist_walk(16 * MiB, 16 * MiB, &px));
+	for (i = 0; i < 300; i++) {
+		req.vpr_size = (1 + rng_size(&r, 1500)) * PAGE;
+		req.vpr_low = rng_below(&r, 48) * MiB;
+		req.vpr_owner = (vm_owner_t)(1 + rng_below(&r, 5));
+		if (vm_pglist_alloc(&req, &seg, &n) == 0 &&
+		    rng_chance(&r, 3))
+			ATF_REQUIRE_EQ(vm_pglist_free(seg.vps_start, 0), 0);
+		if (rng_chance(&r, 2) && (from = vm_page_alloc(0, 1)) !=
+		    VM_PADDR_NONE && rng_chance(&r, 2))
+			ATF_REQUIRE_EQ(vm_page_free(from), 0);
+		if (i % 10 != 0)
+			continue;
+		from = rng_chance(&r, 2) ? 0 : rng_below(&r, 48 * MiB);
+		high = rng_chance(&r, 2) ? VM_PADDR_MAX :
+		    rng_below(&r, 50 * MiB);
+		for (; vm_pglist_walk(from, high, &px);
+		    from = px.vpx_start + px.vpx_size)
+			piece_check(&px, vm_atop(from), high == VM_PADDR_MAX ?
+			    VM_FRAME_END : vm_atop(high + PAGE - 1));
+		for (; from < high && from < 48 * MiB; from += PAGE)
+			ATF_REQUIRE(!vm_physseg_managed(vm_atop(from),
+			    vm_atop(from) + 1));
+	}
+}
+
 ATF_TC_WITHOUT_HEAD(trim);
 ATF_TC_BODY(trim, tc)
 {
@@ -563,6 +643,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, many_segments_allowed);
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, reserve_busy_takes_nothing_back);
+	ATF_TP_ADD_TC(tp, walk);
 	ATF_TP_ADD_TC(tp, trim);
 	ATF_TP_ADD_TC(tp, seams);
 	ATF_TP_ADD_TC(tp, fresh);

@@ -277,11 +277,35 @@ step_bad_free(struct worker *k)
 	k->k_refused++;
 }
 
+/* What is ours is seen as it is; all else is in order. */
+static void
+walk(struct worker *k)
+{
+	struct vm_pgextent px;
+	const struct vm_pgseg *run;
+	paddr_t from = 0;
+	unsigned i;
+
+	for (i = 0; i < 50 && vm_pglist_walk(from, VM_PADDR_MAX, &px); i++) {
+		if (px.vpx_start < from || px.vpx_size == 0)
+			wrong(k, "a walk goes back", px.vpx_start);
+		from = px.vpx_start + px.vpx_size;
+	}
+	if (k->k_nruns == 0)
+		return;
+	run = &k->k_run[rng_below(&k->k_rng, k->k_nruns)];
+	if (!vm_pglist_walk(run->vps_start, VM_PADDR_MAX, &px) ||
+	    px.vpx_start != run->vps_start || px.vpx_size != run->vps_size ||
+	    px.vpx_state != VM_FRAME_HEAD || px.vpx_owner != k->k_number)
+		wrong(k, "a walk does not see a run", run->vps_start);
+}
+
 static void
 step_audit(struct worker *k)
 {
 	static _Thread_local struct vm_audit va;
 
+	walk(k);
 	if (!rng_chance(&k->k_rng, 20))
 		return;
 	if (!vm_audit(&va)) {
