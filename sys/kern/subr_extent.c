@@ -989,6 +989,24 @@ again(struct extent *ex, int why, int flags, vm_md_intr_t *s)
  */
 
 /*
+ * storage_used: does a map lie in that storage?  => false also for NULL.
+ */
+static bool
+storage_used(const char *storage, size_t size)
+{
+	vm_md_intr_t s = lock(&extent_list_lock);
+	const struct extent *ex;
+
+	for (ex = extent_list; ex != NULL; ex = ex->ex_next) {
+		if (storage != NULL &&
+		    (uintptr_t)ex - (uintptr_t)storage < size)
+			break;
+	}
+	unlock(&extent_list_lock, s);
+	return (ex != NULL);
+}
+
+/*
  * complain: what is wrong with a new map, if anything.
  */
 static const char *
@@ -1002,6 +1020,8 @@ complain(const char *name, exaddr_t start, exaddr_t end, const void *storage,
 		return ("its end lies before its start");
 	if (storage != NULL && storagesize < EXTENT_FIXED_STORAGE_SIZE(0))
 		return ("its storage is too small");
+	if (storage_used(storage, storagesize))
+		return ("its storage is that of another map");
 	if ((flags & ~EX_FLAGS) != 0)
 		return ("unknown flags");
 	return (NULL);

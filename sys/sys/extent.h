@@ -119,7 +119,7 @@ struct extent {
  *    has EX_MALLOCOK.
  * => flags: EX_NOCOALESCE; EX_WAITOK: sleep for memory.
  * => NULL: no memory; or, after one line on the console, no name, start above
- *    end, too little storage, or an unknown flag.
+ *    end, too little storage or such as a map lies in, or an unknown flag.
  *
  * As a macro it also takes the seven arguments of older systems, and drops
  * the fourth, a malloc type.
@@ -156,7 +156,8 @@ void	extent_destroy(struct extent *);
  *    descriptor, and no EX_WAITOK; EINTR: with EX_CATCH, the sleep was
  *    interrupted; EINVAL: size zero or more than the subregion; alignment no
  *    power of two; skew not less than alignment; boundary neither zero nor a
- *    power of two, or less than size; no such subregion; unknown flags; with EX_WAITSPACE, no place even if nothing were taken.
+ *    power of two, or less than size; no such subregion; unknown flags; with
+ *    EX_WAITSPACE, no place even if nothing were taken.
  * => an error changes nothing; *result is set only with 0.
  * => sleeps only with EX_WAITOK or EX_WAITSPACE; else any context.
  * => O(log n), but for gaps that are long enough and have no place because of

@@ -1202,6 +1202,29 @@ ATF_TC_BODY(borrowed_back, tc)
 }
 
 /*
+ * Storage in which a map lies is not that of another.
+ */
+ATF_TC_WITHOUT_HEAD(storage_twice);
+ATF_TC_BODY(storage_twice, tc)
+{
+	static long storage[2 * EXTENT_FIXED_STORAGE_SIZE(4) / sizeof(long)];
+	struct extent *ex;
+
+	start();
+	ex = extent_create("first", 0, 0xff, storage, sizeof(storage), 0);
+	ATF_REQUIRE(ex != NULL);
+	ATF_CHECK(extent_create("second", 0, 0xff, storage, sizeof(storage),
+	    0) == NULL);
+	ATF_CHECK_STREQ("extent_create: second, 0x0 - 0xff: its storage is "
+	    "that of another map\n", console_text());
+	ATF_CHECK_STREQ("first", ex->ex_name);
+	extent_destroy(ex);
+	ex = extent_create("third", 0, 0xff, storage, sizeof(storage), 0);
+	ATF_REQUIRE(ex != NULL);
+	extent_destroy(ex);
+}
+
+/*
  * A skew and a boundary, which together are more than the boundary, have
  * places all the same, where alignment is above it or lines begin elsewhere.
  */
@@ -1612,6 +1635,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, wait_memory);
 	ATF_TP_ADD_TC(tp, wait_borrowed);
 	ATF_TP_ADD_TC(tp, borrowed_back);
+	ATF_TP_ADD_TC(tp, storage_twice);
 	ATF_TP_ADD_TC(tp, skew_boundary);
 	ATF_TP_ADD_TC(tp, threads);
 	ATF_TP_ADD_TC(tp, look);
