@@ -15,8 +15,9 @@
  * One message is under way at a time.  The word has a bit for each CPU that
  * has not answered; a CPU that comes to the handler without its bit set got
  * its interrupt from elsewhere, which is what the exception of that vector is
- * about.  Should one of each come together, the handler finds the bit set the
- * first time and not the second, and the one from elsewhere is not lost.
+ * about.  Should one of each come, the handler finds the bit set the first time
+ * and not the second, and the one from elsewhere is not lost; unless the second
+ * comes before the CPU has taken the first, for it remembers only one.
  *
  * A CPU that starts says first that it is there, and forgets everything then;
  * who invalidates changes the tables first, and looks then who is there.  So
