@@ -20,7 +20,7 @@ struct vm_memrange {
 };
 
 #define	VM_BOOTSTRAP_RANGES	128	/* usable ranges after sanitising */
-#define	VM_BOOTSTRAP_TAKEN	64	/* entries of the log for reservations */
+#define	VM_BOOTSTRAP_TAKEN	64	/* entries of the log: reservations */
 #define	VM_BOOTSTRAP_CARVED	128	/* more, for what was allocated */
 
 /*

@@ -28,7 +28,7 @@ enum vm_counter {
 	VM_COUNT_RUN_NOMEM,	/* ... failed: ENOMEM, or not waited for */
 	VM_COUNT_RUN_FBIG,	/* ... EFBIG */
 	VM_COUNT_RUN_INVAL,	/* ... EINVAL */
-	VM_COUNT_RUN_EXAMINED,	/* frames of blocks, each time one is looked into */
+	VM_COUNT_RUN_EXAMINED,	/* frames of blocks that were looked into */
 	VM_COUNT_BAD_INVAL,	/* frees refused: not a start, not managed */
 	VM_COUNT_BAD_ALREADY,	/* ... already free */
 	VM_COUNT_BAD_MSGSIZE,	/* ... wrong size */

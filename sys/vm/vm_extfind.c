@@ -399,7 +399,7 @@ vm_extmap_next(struct vm_extmap *map, uint64_t n, vm_frame_t from,
 }
 
 /*
- * The order that every run that satisfies the request contains: see 4 above.
+ * The order that every run that satisfies the request contains, as said above.
  */
 static unsigned
 request_order(const struct vm_extreq *req)

@@ -850,7 +850,7 @@ worth_in_span(struct worth_search *ws, struct vm_extspan *xs, uint64_t b,
 	uint64_t w, of;
 	unsigned worth;
 
-	/* If all blocks have an order, none is of the worth of those without. */
+	/* If all blocks have an order, none is of the worth without it. */
 	while (least < WORTH_WHOLE &&
 	    xs->xs_nblocks[worth_order[least]] == xs->xs_nblocks[0])
 		least++;

@@ -82,7 +82,7 @@ struct vm_extmap {
 	unsigned	xm_nspans;
 	struct vm_extspan xm_span[VM_EXTMAP_SPANS];	/* by xs_first */
 	vm_frame_t	xm_next;	/* VM_POLICY_NEXT starts here: the end
-					   of what vm_extmap_alloc() took last */
+					   of what was allocated last */
 	uint64_t	xm_examined;	/* frames in the blocks that searches
 					   looked into; the caller's to reset */
 	uint64_t	xm_nfree;	/* free frames, held ones not counted */

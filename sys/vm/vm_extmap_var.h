@@ -172,7 +172,8 @@ block_sum(const struct vm_extspan *xs, uint64_t b)
 {
 
 	if (block_virgin(xs, b))
-		return (virgin_free(xs, b) ? &vm_extsum_whole : &vm_extsum_absent);
+		return (virgin_free(xs, b) ? &vm_extsum_whole :
+		    &vm_extsum_absent);
 	return (&xs->xs_sum[b]);
 }
 

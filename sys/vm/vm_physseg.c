@@ -486,7 +486,6 @@ plug_carve(psize_t size)
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(size);
 	struct vm_pgseg seg;
 	unsigned n;
-
 	void *va;
 
 	req.vpr_high = vm_md_physend();

@@ -78,7 +78,7 @@ static _Atomic uint64_t list_reserve[VM_NFREELIST];
 /* What is known of a CPU's queues; guarded by the map's lock. */
 static struct {
 	uint64_t	cs_work;	/* its work when last looked at */
-	uint64_t	cs_pushed;	/* what it had pushed when last probed */
+	uint64_t	cs_pushed;	/* what it had pushed when probed */
 	bool		cs_empty;	/* nothing was left then */
 } cpu_seen[VM_MAXCPU];
 
@@ -1098,7 +1098,8 @@ page_to_queue(uint32_t cpu, struct vm_pageq *q, vm_frame_t frame)
 
 	if (vm_pageq_count(q) == VM_PAGEQ_SIZE ||
 	    !vm_pageplace_has(pp, frame - q->pq_base) ||
-	    vm_pageplace_virgin(pp, number) || pp->pp_epoch != atomic_load(&vm_sync_epoch) ||
+	    vm_pageplace_virgin(pp, number) ||
+	    pp->pp_epoch != atomic_load(&vm_sync_epoch) ||
 	    vm_extmap_state(&vm_map, frame + 1) == VM_FRAME_TAIL)
 		return (false);
 	atomic_store_explicit(&q->pq_entry[vm_pageq_slot(head)],
