@@ -964,6 +964,7 @@ xhci_attach(void)
 	struct pci_bar bar;
 	int error;
 
+	memset(x, 0, sizeof(*x));
 	if (!pci_find_class(XHCI_PCI_CLASS, &x->x_func))
 		return (ENXIO);
 	error = pci_map_bar(&x->x_func, XHCI_BAR, REGS_LEAST, REGS_MOST,
