@@ -108,6 +108,15 @@ boot()
 	exec 3>input
 }
 
+not_clamped()
+{
+
+	[ -e qemu.log ] || fail "QEMU has written no log"
+	if grep -i clamping qemu.log qemu.err console; then
+		fail "edu was given an address that it cannot reach"
+	fi
+}
+
 # Waits until the kernel is ready; its console comes along.
 wait_ready()
 {
@@ -117,6 +126,8 @@ wait_ready()
 		if ! kill -0 "$pid" 2>/dev/null; then
 			console
 			cat qemu.err >&2
+			# It may have ended of just that.
+			[ ! -e qemu.log ] || not_clamped
 			fail "the guest ended before it was ready"
 		fi
 		if [ "$(date +%s)" -ge "$end" ]; then
@@ -223,10 +234,7 @@ compare()
 	grep -q "^fdc0: .*cksum $disk\$" console.txt ||
 	    fail "the kernel did not read the disk, whose cksum is $disk"
 
-	[ -e qemu.log ] || fail "QEMU has written no log"
-	if grep -i clamping qemu.log qemu.err console; then
-		fail "edu was given an address that it cannot reach"
-	fi
+	not_clamped
 }
 
 make_disk disk

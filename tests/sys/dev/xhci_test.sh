@@ -9,8 +9,9 @@ QBOOT=/usr/share/qemu/qboot.rom
 helpers()
 {
 
-	. "$(atf_get_srcdir)/boot.subr"
-	. "$(atf_get_srcdir)/disk.subr"
+	for f in boot disk; do
+		. "$(atf_config_get srctop)/tests/sys/dev/$f.subr"
+	done
 }
 
 # works SEED BYTES "OPTIONS" ARGUMENT...: a disk behind a controller of the
