@@ -159,6 +159,20 @@ find_or_make(struct vtd_table *vt, uint64_t addr)
 }
 
 int
+vtd_table_prepare(struct vtd_table *vt, uint64_t addr, uint64_t size)
+{
+	const uint64_t each = (uint64_t)VM_PAGE_SIZE << LEVEL_BITS;
+	uint64_t last = addr + (size - 1);
+
+	if (size == 0 || last < addr || !addressable(vt, last))
+		return (EINVAL);
+	for (addr -= addr % each; addr <= last; addr += each)
+		if (find_or_make(vt, addr) == NULL)
+			return (ENOMEM);
+	return (0);
+}
+
+int
 vtd_table_enter(struct vtd_table *vt, uint64_t addr, paddr_t pa, unsigned prot)
 {
 	vtd_entry_t *e;

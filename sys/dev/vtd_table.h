@@ -43,6 +43,10 @@ struct vtd_table {
  * => 0; ENOMEM: no memory for a table; EEXIST: it leads somewhere already;
  *    EINVAL: not pages, more bits than there are, or wrong prot.  An error
  *    changes nothing, but for tables that may be there now.
+ * vtd_table_prepare: from here on vtd_table_enter in [addr, addr + size) needs
+ * no memory.
+ * => 0; ENOMEM, and some tables may be there; EINVAL: size 0, or more bits than
+ *    there are.
  * vtd_table_remove: it leads nowhere.  => false: it did not lead anywhere.
  * vtd_table_extract: where does addr lead?  => false: nowhere.
  */
@@ -51,6 +55,7 @@ int	vtd_table_init(struct vtd_table *, unsigned levels, vm_owner_t owner,
 void	vtd_table_fini(struct vtd_table *);
 int	vtd_table_enter(struct vtd_table *, uint64_t addr, paddr_t pa,
 	    unsigned prot);
+int	vtd_table_prepare(struct vtd_table *, uint64_t addr, uint64_t size);
 bool	vtd_table_remove(struct vtd_table *, uint64_t addr);
 bool	vtd_table_extract(const struct vtd_table *, uint64_t addr, paddr_t *pa,
 	    unsigned *prot);

@@ -72,16 +72,29 @@ map_set_loaded(struct dma_map *map, bool loaded)
 }
 
 /*
+ * The most bytes that the segments of a map can have.
+ */
+static bus_size_t
+map_capacity(const struct dma_map *map)
+{
+	bus_size_t most = map->md_pub.dm_maxsegsz;
+	bus_size_t n = (bus_size_t)map->md_segcnt;
+
+	if (map->md_boundary != 0 && most > map->md_boundary)
+		most = map->md_boundary;
+	return (most > UINT64_MAX / n ? UINT64_MAX : most * n);
+}
+
+/*
  * The bounce memory that any load of a map may need: all of its bytes, and
  * what alignment costs before each segment.
  */
 static int
-map_allocnow(struct dma_map *map, int flags)
+map_allocbounce(struct dma_map *map, int flags)
 {
 	struct bus_dma_tag *tag = map->md_tag;
 	bus_size_t size = map->md_size, more;
 
-	map->md_allocnow = true;
 	if (dma_memory_low(tag) == 0 && tag->dt_align == 1 &&
 	    dma_memory_high(tag) >= (paddr_t)1 << VM_PADDR_BITS)
 		return (0);
@@ -91,6 +104,25 @@ map_allocnow(struct dma_map *map, int flags)
 		return (ENOMEM);
 	return (dma_area_get(tag, size + more, map->md_boundary,
 	    map->md_segcnt, flags, true, &map->md_area));
+}
+
+/*
+ * All that any load of a map may need.
+ */
+static int
+map_allocnow(struct dma_map *map, int flags)
+{
+	bus_size_t most = map_capacity(map);
+	int error;
+
+	map->md_allocnow = true;
+	if ((error = map_allocbounce(map, flags)) != 0)
+		return (error);
+	error = dma_iommu_reserve(map, most < map->md_size ? most :
+	    map->md_size);
+	if (error != 0)
+		dma_area_put(map->md_tag, &map->md_area);
+	return (error);
 }
 
 int
@@ -157,6 +189,7 @@ bus_dmamap_destroy(bus_dma_tag_t tag, bus_dmamap_t dmam)
 		return;
 	(void)dma_check_tag(map, tag, "destroyed");
 	unload(map);
+	dma_iommu_unreserve(map);
 	dma_area_put(map->md_tag, &map->md_area);
 	map_remove(map);
 	dma_tag_release(map->md_tag);
@@ -233,6 +266,9 @@ load(const char *who, struct dma_map *map, bus_size_t size, int flags)
 	error = dma_source_need(map->md_tag, &map->md_source, size, &need);
 	if (error != 0)
 		return (error);
+	/* Nobody waits for memory that is of no use. */
+	if (size > map_capacity(map))
+		return (EFBIG);
 	if ((error = load_area(map, need, flags)) != 0)
 		return (error);
 	if ((error = dma_source_cut(map, size, flags)) != 0) {

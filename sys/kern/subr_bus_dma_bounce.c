@@ -325,10 +325,13 @@ area_alloc(struct bus_dma_tag *tag, bus_size_t npages, bus_size_t boundary,
 	struct vm_pgreq req;
 
 	dma_request(&req, tag, vm_ptoa(npages), (int)area->da_room, flags);
-	/* Shorter lines cut every page alike. */
-	if (boundary >= VM_PAGE_SIZE && (area->da_room > 1 ||
-	    boundary >= vm_ptoa(npages)))
+	/* Shorter lines cut every page alike; and what begins with a line is
+	   cut by the fewest. */
+	if (boundary > VM_PAGE_SIZE &&
+	    (npages - 1) / area->da_room < boundary >> PAGE_SHIFT)
 		req.vpr_boundary = boundary;
+	else if (boundary > VM_PAGE_SIZE)
+		req.vpr_align = boundary;
 	return (vm_pglist_alloc(&req, area->da_runs, &area->da_nruns));
 }
 

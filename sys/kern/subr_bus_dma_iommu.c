@@ -31,6 +31,12 @@
  *    any: there they are seldom those of memory, and a driver that gives its
  *    device a physical address is found out.  Behind each range one page is
  *    left free, so that a device that goes too far is stopped there.
+ *
+ * 5. A map with BUS_DMA_ALLOCNOW has a range, and tables for it, from its
+ *    creation to its end: as long as any mapping can be that has no more
+ *    segments than the map.  Each row of pages is a segment at least, and costs
+ *    an incomplete page at both of its ends or, where it is kept at its
+ *    distance from a line, what lies between two lines.
  */
 
 #include <sys/extent.h>
@@ -42,6 +48,7 @@
 
 #define	KEEP		((bus_size_t)1 << 20)
 #define	GUARD		VM_PAGE_SIZE
+#define	MOST		((bus_size_t)1 << 60)	/* of a range */
 #define	PAGE_MASK	(VM_PAGE_SIZE - 1)
 
 static bus_size_t
@@ -55,9 +62,10 @@ int
 bus_dmatag_iommu(bus_dma_tag_t tag, const struct iommu *im)
 {
 	vm_md_intr_t s;
-	paddr_t low = im->im_space->ex_start, high = im->im_space->ex_end + 1;
+	paddr_t low = im->im_space->ex_start, high = im->im_space->ex_end;
 	int error = 0;
 
+	high = high == UINT64_MAX ? VM_PADDR_MAX : high + 1;
 	s = dma_tag_lock(tag);
 	if (low < tag->dt_low)
 		low = tag->dt_low;
@@ -170,35 +178,126 @@ alignment(const struct dma_map *map, bus_size_t size)
  * From [low, high] of the bus addresses.  => 0, or an error.
  */
 static int
-space_alloc(struct dma_map *map, bus_addr_t low, bus_addr_t high,
-    bus_size_t size)
+space_alloc(const struct dma_map *map, bus_addr_t low, bus_addr_t high,
+    bus_size_t size, bus_size_t align, bus_addr_t *addrp)
 {
 	exaddr_t addr;
 	int error;
 
 	error = extent_alloc_subregion(map->md_tag->dt_iommu->im_space, low,
-	    high, size + GUARD, alignment(map, size), EX_NOBOUNDARY,
-	    EX_NOWAIT | EX_FAST, &addr);
-	if (error == 0) {
-		map->md_iova = addr;
-		map->md_iosize = size;
-	}
+	    high, size + GUARD, align, EX_NOBOUNDARY, EX_NOWAIT | EX_FAST,
+	    &addr);
+	if (error == 0)
+		*addrp = addr;
 	return (error);
+}
+
+/*
+ * From the upper half of the window, or from all of it; with an alignment, or
+ * with one that does, too.  => 0, or ENOMEM.
+ */
+static int
+window_alloc(const struct dma_map *map, bus_size_t size, bus_size_t align,
+    bus_size_t atleast, bus_addr_t *addrp)
+{
+	const struct bus_dma_tag *tag = map->md_tag;
+	const struct extent *ex = tag->dt_iommu->im_space;
+	bus_addr_t low, high, middle;
+
+	low = tag->dt_low > ex->ex_start ? tag->dt_low : ex->ex_start;
+	high = tag->dt_high > ex->ex_end ? ex->ex_end : tag->dt_high - 1;
+	middle = low + (high - low) / 2;
+	if (space_alloc(map, middle, high, size, align, addrp) == 0 ||
+	    (atleast < align &&
+	    space_alloc(map, middle, high, size, atleast, addrp) == 0) ||
+	    space_alloc(map, low, high, size, align, addrp) == 0 ||
+	    (atleast < align &&
+	    space_alloc(map, low, high, size, atleast, addrp) == 0))
+		return (0);
+	return (ENOMEM);
+}
+
+static void
+space_free(const struct iommu *im, bus_addr_t addr, bus_size_t size)
+{
+
+	/* A whole region: this needs no memory. */
+	(void)extent_free(im->im_space, addr, size + GUARD, EX_NOWAIT);
+}
+
+/*
+ * The longest range that a mapping of size bytes takes.  => 0: more than there
+ * can be.
+ */
+static bus_size_t
+range_size(const struct dma_map *map, bus_size_t size)
+{
+	bus_size_t n = (bus_size_t)map->md_segcnt, each = 2 * VM_PAGE_SIZE;
+
+	if (size > MOST)
+		return (0);
+	if (map->md_boundary > VM_PAGE_SIZE &&
+	    map->md_boundary < size + n * each)
+		each = map->md_boundary + VM_PAGE_SIZE;
+	return (each > MOST / n ? 0 : page_round(size + n * each));
+}
+
+int
+dma_iommu_reserve(struct dma_map *map, bus_size_t size)
+{
+	const struct iommu *im = map->md_tag->dt_iommu;
+	bus_size_t range, least;
+
+	if (im == NULL)
+		return (0);
+	if ((range = range_size(map, size)) == 0)
+		return (ENOMEM);
+	least = alignment(map, range);
+	/* So that memory that is aligned can be loaded, too. */
+	if (window_alloc(map, range, least > KEEP ? least : KEEP, least,
+	    &map->md_kept) != 0)
+		return (ENOMEM);
+	if (im->im_ops->io_prepare(im->im_cookie, map->md_kept, range) != 0) {
+		space_free(im, map->md_kept, range);
+		return (ENOMEM);
+	}
+	map->md_keptsize = range;
+	return (0);
+}
+
+void
+dma_iommu_unreserve(struct dma_map *map)
+{
+
+	if (map->md_keptsize != 0)
+		space_free(map->md_tag->dt_iommu, map->md_kept,
+		    map->md_keptsize);
+	map->md_keptsize = 0;
+}
+
+/*
+ * Is the range that a map has enough?
+ */
+static bool
+kept_does(const struct dma_map *map, bus_size_t size, bus_size_t align)
+{
+
+	return (size <= map->md_keptsize && (map->md_kept & (align - 1)) == 0);
 }
 
 int
 dma_iommu_alloc(struct dma_map *map, bus_size_t size)
 {
-	const struct bus_dma_tag *tag = map->md_tag;
-	const struct extent *ex = tag->dt_iommu->im_space;
-	bus_addr_t low, high;
+	bus_size_t align = alignment(map, size);
+	int error = 0;
 
-	low = tag->dt_low > ex->ex_start ? tag->dt_low : ex->ex_start;
-	high = tag->dt_high > ex->ex_end ? ex->ex_end : tag->dt_high - 1;
-	if (space_alloc(map, low + (high - low) / 2, high, size) == 0 ||
-	    space_alloc(map, low, high, size) == 0)
-		return (0);
-	return (ENOMEM);
+	if (kept_does(map, size, align))
+		map->md_iova = map->md_kept;
+	else
+		error = window_alloc(map, size, align, align, &map->md_iova);
+	if (error == 0)
+		map->md_iosize = size;
+	return (error);
 }
 
 void
@@ -209,9 +308,8 @@ dma_iommu_free(struct dma_map *map)
 	if (map->md_iosize == 0)
 		return;
 	im->im_ops->io_remove(im->im_cookie, map->md_iova, map->md_iosize);
-	/* A whole region: this needs no memory. */
-	(void)extent_free(im->im_space, map->md_iova, map->md_iosize + GUARD,
-	    EX_NOWAIT);
+	if (map->md_keptsize == 0 || map->md_iova != map->md_kept)
+		space_free(im, map->md_iova, map->md_iosize);
 	map->md_iosize = 0;
 }
 

@@ -31,6 +31,9 @@
 
 #include "subr_bus_dma_var.h"
 
+/* No port has memory from here on. */
+#define	MEMORY_END	((paddr_t)1 << VM_PADDR_BITS)
+
 /* A place in a source. */
 struct place {
 	const struct dma_source *pl_source;
@@ -125,7 +128,8 @@ place_address(const struct place *pl, bus_size_t room, struct piece *pi)
 
 	if (source->so_kind == DMA_RAW) {
 		seg = &source->so_segs[pl->pl_index];
-		if (seg->ds_len - 1 > UINT64_MAX - seg->ds_addr)
+		if (seg->ds_addr >= MEMORY_END ||
+		    seg->ds_len > MEMORY_END - seg->ds_addr)
 			return (EINVAL);
 		pi->pi_addr = seg->ds_addr + pl->pl_at;
 		pi->pi_len = room;
@@ -281,6 +285,8 @@ append_memory(struct dma_map *map, struct dma_row *row, paddr_t pa,
 	if (map->md_tag->dt_iommu == NULL)
 		return (append(map, pa, len));
 	at = dma_row_place(row, pa, len);
+	if (row->ro_cut)
+		return (append(map, at, len));
 	if (!row->ro_enter)
 		return (0);
 	if ((error = dma_iommu_enter(map, row, at, pa, len)) != 0)
@@ -343,6 +349,20 @@ row_prot(int flags)
 }
 
 /*
+ * Would a mapping have too many segments, wherever its range begins?  (It is
+ * aligned, so it does not matter where.)
+ */
+static bool
+too_many(struct dma_map *map, bus_size_t size, const struct dma_row *row)
+{
+	struct dma_row look = *row;
+
+	look.ro_cut = true;
+	map->md_pub.dm_nsegs = 0;
+	return (cut(map, size, &look) == EFBIG);
+}
+
+/*
  * The same through an I/O MMU: look how many addresses it takes, get them, and
  * map memory there.
  */
@@ -352,6 +372,8 @@ cut_iommu(struct dma_map *map, bus_size_t size, int flags)
 	struct dma_row row = { .ro_prot = row_prot(flags) }, look = row;
 	int error;
 
+	if (size > MEMORY_END)
+		return (ENOMEM);
 	if ((error = cut(map, size, &look)) != 0)
 		return (error);
 	if (map->md_boundary > VM_PAGE_SIZE &&
@@ -363,11 +385,13 @@ cut_iommu(struct dma_map *map, bus_size_t size, int flags)
 			return (error);
 	}
 	if ((error = dma_iommu_alloc(map, dma_row_size(&look))) != 0)
-		return (error);
-	row.ro_enter = true;
-	if ((error = cut(map, size, &row)) != 0)
-		dma_iommu_free(map);
-	return (error);
+		return (too_many(map, size, &row) ? EFBIG : error);
+	look = row;
+	look.ro_enter = true;
+	if ((error = cut(map, size, &look)) == 0)
+		return (0);
+	dma_iommu_free(map);
+	return (too_many(map, size, &row) ? EFBIG : error);
 }
 
 int

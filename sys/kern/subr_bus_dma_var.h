@@ -72,6 +72,7 @@ struct dma_row {
 	paddr_t		ro_next;	/* and in memory */
 	bus_size_t	ro_entered;	/* pages up to here are mapped */
 	bool		ro_enter;	/* are to be */
+	bool		ro_cut;		/* only cut, as if it began at 0 */
 	int		ro_prot;
 };
 
@@ -100,6 +101,8 @@ struct dma_map {
 	bool		md_bounced;	/* part of the mapping lies in it */
 	bus_addr_t	md_iova;	/* bus addresses of an I/O MMU */
 	bus_size_t	md_iosize;	/* bytes of them, whole pages */
+	bus_addr_t	md_kept;	/* those of ALLOCNOW */
+	bus_size_t	md_keptsize;	/* 0: none */
 
 	/* Of a map that is checked: */
 	struct dma_open	*md_open;	/* by address; neighbours differ */
@@ -270,9 +273,11 @@ void		dma_source_copy(const struct dma_source *, bus_size_t offset,
 		    char *area, bus_size_t len, bool from_source);
 
 /*
- * I/O MMU (subr_bus_dma_iommu.c); but for the last two, of a map whose tag has
- * one.
+ * I/O MMU (subr_bus_dma_iommu.c); but for reserve and unreserve, and the last
+ * two, of a map whose tag has one.
  *
+ * dma_iommu_reserve: whatever a mapping of so many bytes may need of the I/O
+ * MMU, if there is one.  => 0, or ENOMEM.  dma_iommu_unreserve: give it back.
  * dma_row_place: where a piece goes, in bytes from the start of the range.
  * dma_row_size: bytes, whole pages.
  * dma_iommu_alloc: a range for a map.  => 0, or ENOMEM.
@@ -285,6 +290,8 @@ void		dma_source_copy(const struct dma_source *, bus_size_t offset,
  */
 bus_size_t	dma_row_place(struct dma_row *, paddr_t, bus_size_t len);
 bus_size_t	dma_row_size(const struct dma_row *);
+int		dma_iommu_reserve(struct dma_map *, bus_size_t size);
+void		dma_iommu_unreserve(struct dma_map *);
 int		dma_iommu_alloc(struct dma_map *, bus_size_t size);
 void		dma_iommu_free(struct dma_map *);
 int		dma_iommu_enter(struct dma_map *, struct dma_row *,

@@ -174,7 +174,8 @@ paddr_t	bus_dmamem_mmap(bus_dma_tag_t tag, bus_dma_segment_t *segs, int nsegs,
  * nsegments segments of at most maxsegsz bytes, none of which crosses a
  * multiple of boundary (0: no such limit).
  * => with BUS_DMA_ALLOCNOW it gets the bounce memory for any load, if the
- *    tag's limits can make any bounce, and keeps it to its end.
+ *    tag's limits can make any bounce, and the addresses and tables of an I/O
+ *    MMU, if there is one, and keeps them to its end.
  * => 0; EINVAL: size, nsegments or maxsegsz not positive, boundary not a
  *    power of two, maxsegsz or boundary less than the tag's alignment, unknown
  *    flags; ENOMEM: no memory; EINTR: while waiting for bounce memory.
@@ -205,7 +206,7 @@ void	bus_dmamap_destroy(bus_dma_tag_t tag, bus_dmamap_t dmam);
  * => without BUS_DMA_NOWAIT sleeps until there is bounce memory; a map with
  *    BUS_DMA_ALLOCNOW has it, and never sleeps nor allocates.
  * => ENOMEM, also: an I/O MMU has no addresses, or no memory for its tables;
- *    nobody waits for those.
+ *    nobody waits for those, and with BUS_DMA_ALLOCNOW they are there.
  * bus_dmamap_unload: the map is empty again; dm_maxsegsz is as created.
  */
 int	bus_dmamap_load(bus_dma_tag_t tag, bus_dmamap_t dmam, void *buf,

@@ -29,6 +29,8 @@ struct extent;
  * nothing was there.
  * => 0; ENOMEM: no memory for tables; a part may have been entered, and is
  *    removed by the caller.
+ * io_prepare: from here on io_enter in [addr, addr + size) needs no memory, as
+ * long as there is the I/O MMU.  => 0; ENOMEM.
  * io_remove: nothing is at [addr, addr + size) any more, whether something was
  * or not, and the I/O MMU remembers nothing of it.
  * io_extract: where does addr lead?  => false: nowhere.
@@ -43,6 +45,8 @@ struct iommu_ops {
 	bool		(*io_extract)(void *cookie, bus_addr_t addr,
 			    paddr_t *pa);
 	uint64_t	(*io_faults)(void *cookie);
+	int		(*io_prepare)(void *cookie, bus_addr_t addr,
+			    bus_size_t size);
 };
 
 struct iommu {

@@ -289,6 +289,48 @@ ATF_TC_BODY(flushing, tc)
 	vtd_table_fini(&vt);
 }
 
+ATF_TC_WITHOUT_HEAD(prepared);
+ATF_TC_BODY(prepared, tc)
+{
+	const uint64_t from = UINT64_C(0x7fc0000000) - 3 * PAGE;
+	const uint64_t count = 600;
+	static paddr_t taken[MEMORY / VM_PAGE_SIZE];
+	unsigned ntaken = 0;
+	uint64_t i, tables;
+
+	/* Tables on both sides of a line at two levels; then there is no
+	   memory, and none is needed. */
+	start(3, NULL);
+	ATF_REQUIRE_EQ(EINVAL, vtd_table_prepare(&vt, from, 0));
+	ATF_REQUIRE_EQ(EINVAL, vtd_table_prepare(&vt, PAGE, UINT64_MAX));
+	ATF_REQUIRE_EQ(EINVAL, vtd_table_prepare(&vt, from, UINT64_MAX));
+	ATF_REQUIRE_EQ(EINVAL, vtd_table_prepare(&vt,
+	    (UINT64_C(1) << 39) - PAGE, PAGE + 1));
+	ATF_REQUIRE_EQ(1, vt.vt_tables);
+	ATF_REQUIRE_EQ(0, vtd_table_prepare(&vt, from,
+	    count * PAGE));
+	tables = vt.vt_tables;
+	ATF_REQUIRE_EQ(1 + 2 + 3, tables);
+	ATF_REQUIRE_EQ(0, vt.vt_pages);
+	while ((taken[ntaken] = vm_page_alloc(0, 0)) != VM_PADDR_NONE)
+		ntaken++;
+	ATF_REQUIRE_EQ(ENOMEM, vtd_table_prepare(&vt, 0, PAGE));
+	ATF_REQUIRE_EQ(0, vtd_table_prepare(&vt, from,
+	    count * PAGE));
+	for (i = 0; i < count; i++)
+		ATF_REQUIRE_EQ(0, vtd_table_enter(&vt, from + i * PAGE, PAGE,
+		    3));
+	for (i = 0; i < count; i++)
+		ATF_REQUIRE(vtd_table_remove(&vt, from + i * PAGE));
+	ATF_REQUIRE_EQ(tables, vt.vt_tables);
+	while (ntaken > 0)
+		ATF_REQUIRE_EQ(0, vm_page_free(taken[--ntaken]));
+	ATF_REQUIRE_EQ(0, vtd_table_prepare(&vt,
+	    (UINT64_C(1) << 39) - PAGE, PAGE));
+	vtd_table_fini(&vt);
+	ATF_REQUIRE_EQ(0, vt.vt_tables);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -298,5 +340,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, bad);
 	ATF_TP_ADD_TC(tp, no_memory);
 	ATF_TP_ADD_TC(tp, flushing);
+	ATF_TP_ADD_TC(tp, prepared);
 	return (atf_no_error());
 }

@@ -928,6 +928,84 @@ ATF_TC_BODY(threads, tc)
 	audit();
 }
 
+ATF_TC_WITHOUT_HEAD(hopeless);
+ATF_TC_BODY(hopeless, tc)
+{
+	const bus_size_t size = 2 * MiB + 64 * KiB;
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	unsigned char *big;
+
+	/* More than so many segments can have: nobody waits for that. */
+	start();
+	tag = make_tag("dev", 0, 15 * MiB - 1);
+	big = vm_md_phystov(20 * MiB, size);
+	ATF_REQUIRE(big != NULL);
+	map = make_map(tag, size, 2, size, 64 * KiB, 0);
+	ATF_REQUIRE_EQ(EFBIG, bus_dmamap_load(tag, map, big, size, NULL,
+	    BUS_DMA_NOWAIT));
+	ATF_REQUIRE_EQ(EFBIG, bus_dmamap_load(tag, map, big, size, NULL,
+	    BUS_DMA_WAITOK));
+	bus_dmamap_destroy(tag, map);
+	map = make_map(tag, size, 3, 100000, 0, 0);
+	ATF_REQUIRE_EQ(EFBIG, bus_dmamap_load(tag, map, big, size, NULL,
+	    BUS_DMA_NOWAIT));
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
+ATF_TC_WITHOUT_HEAD(many_lines);
+ATF_TC_BODY(many_lines, tc)
+{
+	const bus_size_t size = 300 * 2 * PAGE;
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	unsigned char *big;
+	int flags;
+
+	/* More lines than an area has runs. */
+	start();
+	tag = make_tag("dev", 0, 15 * MiB - 1);
+	big = vm_md_phystov(20 * MiB, size);
+	ATF_REQUIRE(big != NULL);
+	for (flags = BUS_DMA_NOWAIT;; flags |= BUS_DMA_ALLOCNOW) {
+		map = make_map(tag, size, 300, size, 2 * PAGE, flags);
+		ATF_REQUIRE_EQ(0, bus_dmamap_load(tag, map, big, size, NULL,
+		    BUS_DMA_NOWAIT));
+		ATF_REQUIRE_EQ(300, map->dm_nsegs);
+		bus_dmamap_destroy(tag, map);
+		if ((flags & BUS_DMA_ALLOCNOW) != 0)
+			break;
+	}
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
+ATF_TC_WITHOUT_HEAD(one_line);
+ATF_TC_BODY(one_line, tc)
+{
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	bus_dma_segment_t seg;
+	unsigned i;
+
+	/* A map larger than its one segment: what fits in that can be loaded,
+	   wherever there is memory. */
+	start();
+	tag = make_tag("dev", 0, 15 * MiB - 1);
+	for (i = 0; i < 4; i++) {
+		map = make_map(tag, 16 * PAGE, 1, 16 * PAGE, 4 * PAGE,
+		    BUS_DMA_ALLOCNOW | BUS_DMA_NOWAIT);
+		ATF_REQUIRE_EQ(0, bus_dmamap_load(tag, map, src, 4 * PAGE,
+		    NULL, BUS_DMA_NOWAIT));
+		ATF_REQUIRE_EQ(1, map->dm_nsegs);
+		bus_dmamap_destroy(tag, map);
+		ATF_REQUIRE_EQ(0, alloc1(tag, PAGE, PAGE, 0, &seg));
+	}
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -945,5 +1023,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, waiting);
 	ATF_TP_ADD_TC(tp, alignment);
 	ATF_TP_ADD_TC(tp, threads);
+	ATF_TP_ADD_TC(tp, hopeless);
+	ATF_TP_ADD_TC(tp, many_lines);
+	ATF_TP_ADD_TC(tp, one_line);
 	return (atf_no_error());
 }

@@ -39,6 +39,7 @@ struct entry {
 
 static struct entry entries[NPAGES];
 static unsigned nentries, room, removes;
+static bool more_tables = true;
 static uint64_t refused;
 static struct iommu im;
 static unsigned char *src;
@@ -54,6 +55,37 @@ find(bus_addr_t addr)
 	return (NULL);
 }
 
+static unsigned fits;			/* jobs that did */
+
+/* Tables are there for ever. */
+static bool table[SPACE / PAGE / 8];
+
+static bool
+has_table(bus_addr_t addr)
+{
+
+	ATF_REQUIRE(addr < SPACE);
+	return (table[addr / PAGE / 8]);
+}
+
+static int
+model_prepare(void *cookie, bus_addr_t addr, bus_size_t size)
+{
+	bus_size_t at;
+
+	ATF_REQUIRE_EQ((void *)&im, cookie);
+	ATF_REQUIRE_EQ(0, addr % PAGE + size % PAGE);
+	ATF_REQUIRE(size > 0);
+	for (at = 0; at < size; at += PAGE) {
+		if (has_table(addr + at))
+			continue;
+		if (!more_tables)
+			return (ENOMEM);
+		table[(addr + at) / PAGE / 8] = true;
+	}
+	return (0);
+}
+
 static int
 model_enter(void *cookie, bus_addr_t addr, paddr_t pa, bus_size_t size,
     int prot)
@@ -65,8 +97,10 @@ model_enter(void *cookie, bus_addr_t addr, paddr_t pa, bus_size_t size,
 	ATF_REQUIRE(size > 0);
 	for (at = 0; at < size; at += PAGE) {
 		ATF_REQUIRE_EQ(NULL, find(addr + at));
-		if (nentries == room)
+		if (nentries == room ||
+		    (!more_tables && !has_table(addr + at)))
 			return (ENOMEM);
+		ATF_REQUIRE(nentries < NPAGES);
 		entries[nentries++] = (struct entry){ addr + at, pa + at,
 		    prot };
 	}
@@ -107,7 +141,7 @@ model_faults(void *cookie)
 }
 
 static const struct iommu_ops ops = {
-	model_enter, model_remove, model_extract, model_faults
+	model_enter, model_remove, model_extract, model_faults, model_prepare
 };
 
 static void
@@ -610,6 +644,265 @@ ATF_TC_BODY(freed, tc)
 	bus_dmatag_destroy(tag);
 }
 
+struct hog {
+	exaddr_t	h_addr;
+	bus_size_t	h_size;
+};
+
+/*
+ * Take all addresses that are left.  => how many pieces.
+ */
+static unsigned
+take_space(struct hog *hogs, unsigned most)
+{
+	bus_size_t size = SPACE;
+	unsigned n = 0;
+
+	while (size >= PAGE) {
+		ATF_REQUIRE(n < most);
+		if (extent_alloc(im.im_space, size, PAGE, EX_NOBOUNDARY,
+		    EX_NOWAIT, &hogs[n].h_addr) == 0)
+			hogs[n++].h_size = size;
+		else
+			size /= 2;
+	}
+	return (n);
+}
+
+static void
+give_space(const struct hog *hogs, unsigned n)
+{
+
+	while (n-- > 0)
+		ATF_REQUIRE_EQ(0, extent_free(im.im_space, hogs[n].h_addr,
+		    hogs[n].h_size, EX_NOWAIT));
+}
+
+/*
+ * Load it from pieces of kernel addresses, or from physical memory.
+ */
+static int
+load_job(bus_dma_tag_t tag, bus_dmamap_t map, const struct job *j, bool raw)
+{
+	bus_dma_segment_t segs[NVEC];
+	int i;
+
+	if (!raw)
+		return (bus_dmamap_load_vec(tag, map, j->j_vec, j->j_n,
+		    BUS_DMA_NOWAIT));
+	for (i = 0; i < j->j_n; i++)
+		segs[i] = (bus_dma_segment_t){
+			vm_md_vtophys(j->j_vec[i].dv_base),
+			j->j_vec[i].dv_len
+		};
+	return (bus_dmamap_load_raw(tag, map, segs, j->j_n, j->j_size,
+	    BUS_DMA_NOWAIT));
+}
+
+/*
+ * A job that the map has segments for is loaded without a table or an address
+ * more; one that it has not is too big.  The same is found without an I/O MMU
+ * or with one that has all.
+ */
+static void
+kept_job(bus_dma_tag_t tag, bus_dma_tag_t child)
+{
+	bus_size_t boundary = rnd(2) == 0 ? 0 : (bus_size_t)1 << (9 + rnd(9));
+	bus_size_t max = rnd(2) == 0 ? MOST : 512 + rnd(3 * PAGE);
+	int nsegs = 1 + (int)rnd(12), wanted, error, i;
+	struct hog hogs[256];
+	bus_dmamap_t map, other;
+	unsigned nhogs;
+	struct job j;
+
+	map = make_map(child, nsegs, max, boundary, BUS_DMA_ALLOCNOW);
+	other = make_map(tag, nsegs, max, boundary, 0);
+	for (i = 0; i < 4; i++) {
+		make_job(&j);
+		if (j.j_size > MOST)
+			continue;
+		wanted = load_job(tag, other, &j, false);
+		bus_dmamap_unload(tag, other);
+		ATF_REQUIRE(wanted == 0 || wanted == EFBIG);
+		fits += wanted == 0;
+		more_tables = false;
+		nhogs = take_space(hogs, NITEMS(hogs));
+		error = load_job(child, map, &j, rnd(2) == 0);
+		give_space(hogs, nhogs);
+		more_tables = true;
+		ATF_REQUIRE_EQ(wanted, error);
+		if (error == 0) {
+			check_job(&j, map);
+			check_segments(child, map, boundary);
+		}
+		bus_dmamap_unload(child, map);
+		ATF_REQUIRE_EQ(0, nentries);
+	}
+	bus_dmamap_destroy(child, map);
+	bus_dmamap_destroy(tag, other);
+	nothing_mapped();
+}
+
+ATF_TC_WITHOUT_HEAD(allocnow);
+ATF_TC_BODY(allocnow, tc)
+{
+	bus_dma_tag_t tag, child;
+	unsigned i;
+
+	start();
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	child = iommu_tag("now", 0, BUS_ADDR_MAX);
+	for (i = 0; i < 1000; i++)
+		kept_job(tag, child);
+	ATF_REQUIRE(fits > 500);
+	ATF_REQUIRE_EQ(0, nlines);
+	bus_dmatag_destroy(child);
+	bus_dmatag_destroy(tag);
+}
+
+ATF_TC_WITHOUT_HEAD(allocnow_lost);
+ATF_TC_BODY(allocnow_lost, tc)
+{
+	bus_dma_tag_t tag, low;
+	bus_dmamap_t map, kept;
+	uint64_t before = 0;
+	unsigned i;
+
+	/* No addresses, or no tables: no map, and nothing is lost. */
+	start();
+	low = iommu_tag("low", 0, 8 * PAGE - 1);
+	ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_create(low, MOST, 4, MOST, 0,
+	    BUS_DMA_ALLOCNOW | BUS_DMA_NOWAIT, &map));
+	ATF_REQUIRE_EQ(0, regions());
+	bus_dmatag_destroy(low);
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	more_tables = false;
+	ATF_REQUIRE_EQ(0, bus_dmatag_align(tag, 512));
+	for (i = 0; i < 3; i++) {
+		ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_create(tag, MOST, 4, MOST,
+		    0, BUS_DMA_ALLOCNOW | BUS_DMA_NOWAIT, &map));
+		ATF_REQUIRE_EQ(0, regions());
+		/* The first time, what extent(9) keeps. */
+		if (i == 0)
+			before = free_frames();
+	}
+	ATF_REQUIRE_EQ(before, free_frames());
+	more_tables = true;
+	bus_dmatag_destroy(tag);
+	/* Nor more than there can be. */
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_create(tag, UINT64_MAX, 4,
+	    UINT64_MAX, 0, BUS_DMA_ALLOCNOW | BUS_DMA_NOWAIT, &map));
+	ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_create(tag, UINT64_MAX, 100,
+	    UINT64_MAX, (bus_size_t)1 << 63, BUS_DMA_ALLOCNOW |
+	    BUS_DMA_NOWAIT, &map));
+	ATF_REQUIRE_EQ(0, regions());
+	/* The same addresses each time, until the map is no more. */
+	kept = make_map(tag, 4, MOST, 0, BUS_DMA_ALLOCNOW);
+	ATF_REQUIRE_EQ(1, regions());
+	for (i = 0; i < 3; i++) {
+		ATF_REQUIRE_EQ(0, bus_dmamap_load(tag, kept, src, MOST, NULL,
+		    BUS_DMA_NOWAIT));
+		ATF_REQUIRE_EQ(1, regions());
+		bus_dmamap_unload(tag, kept);
+		ATF_REQUIRE_EQ(0, nentries);
+		ATF_REQUIRE_EQ(1, regions());
+	}
+	bus_dmamap_destroy(tag, kept);
+	nothing_mapped();
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
+ATF_TC_WITHOUT_HEAD(too_big);
+ATF_TC_BODY(too_big, tc)
+{
+	struct bus_dma_vec vec[NVEC];
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	int i;
+
+	/* What never fits is said to be so, also while addresses, or tables,
+	   are short. */
+	start();
+	tag = iommu_tag("dev", 0, 6 * PAGE - 1);
+	for (i = 0; i < NVEC; i++)
+		vec[i] = (struct bus_dma_vec){ src + i * 2 * PAGE + 8, 10 };
+	map = make_map(tag, NVEC - 1, MOST, 0, 0);
+	ATF_REQUIRE_EQ(EFBIG, bus_dmamap_load_vec(tag, map, vec, NVEC,
+	    BUS_DMA_NOWAIT));
+	ATF_REQUIRE_EQ(0, map->dm_nsegs);
+	ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_load_vec(tag, map, vec, NVEC - 1,
+	    BUS_DMA_NOWAIT));
+	ATF_REQUIRE_EQ(0, map->dm_nsegs);
+	bus_dmamap_destroy(tag, map);
+	nothing_mapped();
+	bus_dmatag_destroy(tag);
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	map = make_map(tag, NVEC - 1, MOST, 0, 0);
+	for (room = 0; room < NVEC; room++) {
+		ATF_REQUIRE_EQ(EFBIG, bus_dmamap_load_vec(tag, map, vec, NVEC,
+		    BUS_DMA_NOWAIT));
+		nothing_mapped();
+	}
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
+ATF_TC_WITHOUT_HEAD(no_memory_there);
+ATF_TC_BODY(no_memory_there, tc)
+{
+	bus_dma_segment_t seg = { TOP, PAGE }, all[64];
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	unsigned i;
+
+	/* What no page table has bits for, and more than there are addresses:
+	   refused, not entered. */
+	start();
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, UINT64_MAX, 64, UINT64_MAX,
+	    0, 0, &map));
+	ATF_REQUIRE_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &seg, 1, PAGE,
+	    BUS_DMA_NOWAIT));
+	seg = (bus_dma_segment_t){ 0, UINT64_MAX };
+	ATF_REQUIRE_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &seg, 1,
+	    UINT64_MAX, BUS_DMA_NOWAIT));
+	for (i = 0; i < NITEMS(all); i++)
+		all[i] = (bus_dma_segment_t){ 0, TOP };
+	ATF_REQUIRE_EQ(ENOMEM, bus_dmamap_load_raw(tag, map, all, 64,
+	    64 * TOP, BUS_DMA_NOWAIT));
+	nothing_mapped();
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
+ATF_TC_WITHOUT_HEAD(whole_space);
+ATF_TC_BODY(whole_space, tc)
+{
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+	struct extent *ex;
+
+	/* Addresses that end with the last there is. */
+	start();
+	ex = extent_create("all", UINT64_MAX - 16 * MiB + 1, UINT64_MAX, NULL,
+	    0, EX_NOCOALESCE | EX_NOWAIT);
+	ATF_REQUIRE(ex != NULL);
+	im.im_space = ex;
+	tag = iommu_tag("dev", 0, BUS_ADDR_MAX);
+	map = make_map(tag, 1, MOST, 0, 0);
+	ATF_REQUIRE_EQ(0, bus_dmamap_load(tag, map, src, MOST, NULL,
+	    BUS_DMA_NOWAIT));
+	ATF_REQUIRE_EQ(1, map->dm_nsegs);
+	ATF_REQUIRE(map->dm_segs[0].ds_addr >= UINT64_MAX - 8 * MiB);
+	bus_dmamap_destroy(tag, map);
+	nothing_mapped();
+	bus_dmatag_destroy(tag);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -623,5 +916,10 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, tags);
 	ATF_TP_ADD_TC(tp, nearest);
 	ATF_TP_ADD_TC(tp, freed);
+	ATF_TP_ADD_TC(tp, allocnow);
+	ATF_TP_ADD_TC(tp, allocnow_lost);
+	ATF_TP_ADD_TC(tp, too_big);
+	ATF_TP_ADD_TC(tp, no_memory_there);
+	ATF_TP_ADD_TC(tp, whole_space);
 	return (atf_no_error());
 }

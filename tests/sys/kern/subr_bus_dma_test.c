@@ -1193,9 +1193,9 @@ ATF_TC_BODY(load_raw_errors, tc)
 	raw[2] = (bus_dma_segment_t){ UINT64_MAX - 10, 100 };
 	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &raw[2], 1, 100,
 	    0));
-	/* Nor has the kernel an address to bounce this from. */
+	/* Nor is there memory so high. */
 	raw[2] = (bus_dma_segment_t){ UINT64_MAX - 10, 10 };
-	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load_raw(tag, map, &raw[2], 1, 10,
+	ATF_CHECK_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &raw[2], 1, 10,
 	    0));
 	/* Joined with its neighbour it fits; empty ones do not count. */
 	raw[1] = (bus_dma_segment_t){ 5 * MiB + 2 * PAGE, 0 };
@@ -1349,7 +1349,7 @@ ATF_TC_BODY(load_raw_cut, tc)
 	tag = any_tag();
 	for (round = 0; round < 1500; round++) {
 		n = 1 + (int)rnd(NITEMS(raw));
-		at = rnd(3) == 0 ? TOP - 64 * KiB : rnd(GiB);
+		at = rnd(3) == 0 ? TOP - 128 * KiB : rnd(GiB);
 		total = 0;
 		for (k = 0; k < n; k++) {
 			if (rnd(2) == 0)
@@ -1691,6 +1691,35 @@ ATF_TC_BODY(threads, tc)
 	ATF_CHECK_EQ(0, nlines);
 }
 
+ATF_TC_WITHOUT_HEAD(load_raw_top);
+ATF_TC_BODY(load_raw_top, tc)
+{
+	/* The highest address is not followed by the lowest; no memory is
+	   above the highest that a port has. */
+	bus_dma_segment_t wrap[] = {
+		{ UINT64_MAX - (PAGE - 1), PAGE }, { 0, PAGE }
+	};
+	bus_dma_segment_t last = { TOP - PAGE, PAGE }, over = { TOP, PAGE };
+	bus_dma_segment_t across = { TOP - PAGE, 2 * PAGE };
+	bus_dma_tag_t tag;
+	bus_dmamap_t map;
+
+	boot();
+	tag = any_tag();
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, 2 * PAGE, 2, 2 * PAGE, 0, 0,
+	    &map));
+	ATF_REQUIRE_EQ(EINVAL, bus_dmamap_load_raw(tag, map, wrap, 2,
+	    2 * PAGE, 0));
+	ATF_REQUIRE_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &over, 1, 1, 0));
+	ATF_REQUIRE_EQ(EINVAL, bus_dmamap_load_raw(tag, map, &across, 1,
+	    2 * PAGE, 0));
+	ATF_REQUIRE_EQ(0, bus_dmamap_load_raw(tag, map, &last, 1, PAGE, 0));
+	ATF_REQUIRE_EQ(TOP - PAGE, map->dm_segs[0].ds_addr);
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_REQUIRE_EQ(0, nlines);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -1727,5 +1756,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, load_mem);
 	ATF_TP_ADD_TC(tp, sync);
 	ATF_TP_ADD_TC(tp, threads);
+	ATF_TP_ADD_TC(tp, load_raw_top);
 	return (atf_no_error());
 }

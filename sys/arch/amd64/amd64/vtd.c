@@ -208,6 +208,20 @@ vtd_remove(void *cookie, bus_addr_t addr, bus_size_t size)
 	vtd_unit_forget(&unit, d->d_id);
 }
 
+static int
+vtd_prepare(void *cookie, bus_addr_t addr, bus_size_t size)
+{
+	struct domain *d = cookie;
+	vm_md_intr_t s = lock(d);
+	int error;
+
+	error = vtd_table_prepare(&d->d_table, addr, size);
+	unlock(d, s);
+	/* Of tables, too, some remember that there were none. */
+	vtd_unit_entered(&unit, d->d_id);
+	return (error);
+}
+
 static bool
 vtd_extract(void *cookie, bus_addr_t addr, paddr_t *pa)
 {
@@ -235,6 +249,7 @@ static const struct iommu_ops vtd_ops = {
 	.io_remove = vtd_remove,
 	.io_extract = vtd_extract,
 	.io_faults = vtd_faults,
+	.io_prepare = vtd_prepare,
 };
 
 /*
