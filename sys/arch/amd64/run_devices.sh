@@ -8,8 +8,9 @@
 #
 # Boots the reference kernel on machines that have all the devices it has
 # drivers for, first with aged memory, where all do their jobs at the same
-# time, then with memory that is nearly full; checks from the host what they
-# moved, and prints a table.  Started by the goal run-devices:
+# time, then with memory that is nearly full, then with some above 4 GiB, and
+# at last through an I/O MMU; checks from the host what they moved, and prints
+# a table.  Started by the goal run-devices:
 #
 #	EXTANT_KERNEL=file OBJDIR=dir sh run_devices.sh
 #
@@ -162,6 +163,21 @@ q35_boot()
 	    -device usb-storage,drive=xhci
 }
 
+# With an I/O MMU: those whose addresses it translates.
+q35iommu_drivers="edu ahci nvme vioblk sdhci"
+q35iommu_boot()
+{
+
+	boot "$@" -M q35 -m $memory -smp 4 \
+	    -device intel-iommu,intremap=off -device edu \
+	    -drive "$(drive ahci)" -device ide-hd,drive=ahci,bus=ide.0 \
+	    -drive "$(drive nvme)" -device nvme,drive=nvme,serial=1 \
+	    -drive "$(drive vioblk)" -device \
+	    virtio-blk-pci,drive=vioblk,iommu_platform=on,disable-legacy=on \
+	    -device sdhci-pci -drive "$(drive sdhci)" \
+	    -device sd-card,drive=sdhci
+}
+
 # check_disk UNIT FILE: it was read, and its first half copied to the second.
 check_disk()
 {
@@ -275,7 +291,7 @@ row()
 	sed -n "s/^$unit: moved //p" console | tail -n 1 | awk -v unit="$unit" \
 	    -v machine="$machine" -v state="$state" -v result="${wrong:-ok}" '{
 		gsub(/[,;]/, "")
-		printf("%-8s %-7s %-4s %14s %6s %8s %7s %10s %8s %8s  %s\n",
+		printf("%-8s %-7s %-5s %14s %6s %8s %7s %10s %8s %8s  %s\n",
 		    unit, machine, state, $9, $11, $13, $15, $1, $3, $5, result)
 	}'
 }
@@ -287,13 +303,13 @@ lost()
 	echo "$1 $machine $state: FAILED: $2"
 }
 
-# run_machine MACHINE STATE OPTIONS: boots it, and prints its lines.
+# run_machine KIND STATE OPTIONS: boots a machine, and prints its lines.
 run_machine()
 {
 
-	machine=$1
+	machine=${1%iommu}
 	state=$2
-	eval "mine=\$${machine}_drivers"
+	eval "mine=\$${1}_drivers"
 	here=
 	for d in $mine; do
 		case " $drivers " in
@@ -302,7 +318,7 @@ run_machine()
 	done
 	make_disks
 	rm -f wire tone
-	"${machine}_boot" "require=${here#,} $3"
+	"${1}_boot" "require=${here#,} $3"
 	cp console "$out/$machine.$state.txt" || fail "cannot write in $out"
 	for unit in $(sed -n 's/^\([a-z0-9]*\): moved .*/\1/p' console |
 	    sort -u); do
@@ -313,6 +329,9 @@ run_machine()
 		    lost "$d" "no figures, see $out/$machine.$state.txt"
 	done
 	[ $status -eq $SUCCESS ] || lost qemu "status $status, not $SUCCESS"
+	! grep '^vtd0: ' console || lost vtd "accesses refused"
+	[ "$1" = "$machine" ] || grep -q '^vtd0 at ' console ||
+	    lost vtd "no I/O MMU"
 	! grep '^bus_dma: ' console || lost bus_dma "mistakes"
 	grep '^audit .*BROKEN' console && lost audit "broken"
 	sed -n 's/^\([a-z0-9]*\)0: not present$/\1/p' console >>absent
@@ -322,7 +341,7 @@ run_machine()
 header()
 {
 
-	printf "%-8s %-7s %-4s %14s %6s %8s %7s %10s %8s %8s  %s\n" device \
+	printf "%-8s %-7s %-5s %14s %6s %8s %7s %10s %8s %8s  %s\n" device \
 	    machine map below align boundary contig bytes segments bounced \
 	    result
 }
@@ -341,6 +360,8 @@ for m in pc q35; do
 	memory=$LARGE
 	run_machine $m big "together=1 age=$LARGE_AGE $mask"
 done
+memory=256M
+run_machine q35iommu iommu "together=1"
 machine=any
 state=any
 for d in $(sort -u absent); do

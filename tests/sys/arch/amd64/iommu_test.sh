@@ -238,6 +238,38 @@ sdhci_body()
 	disk sdhci0 -device sdhci-pci -device sd-card,drive=d
 }
 
+atf_test_case piixide
+piixide_head()
+{
+	atf_set descr "An IDE disk, whose bus master has 32 bits of address" \
+	    "and lines of 64 KiB"
+}
+piixide_body()
+{
+
+	helpers
+	disk piixide0 -device piix3-ide,id=ide -device ide-hd,drive=d,bus=ide.0
+	[ "$(segments piixide0)" -lt "$without" ] ||
+	    atf_fail "$(segments piixide0) segments, $without without"
+}
+
+atf_test_case e1000
+e1000_head()
+{
+	atf_set descr "A network card, with its rings and many small buffers"
+}
+e1000_body()
+{
+
+	helpers
+	for IOMMU in "" ,caching-mode=on; do
+		iommu $EXIT_SUCCESS "require=e1000" -device e1000-82545em
+		has '^e10000: [0-9]+ frames, [0-9]+ bytes, sent and received in [0-9]+ buffers, cksum [0-9]+, ok$'
+		has '^e10000: moved [0-9]+ bytes, [0-9]+ segments, 0 bytes bounced; below any, align 16, boundary 65536, contiguous 512$'
+		quiet
+	done
+}
+
 atf_test_case several
 several_head()
 {
@@ -355,6 +387,8 @@ atf_init_test_cases()
 	atf_add_test_case ahci
 	atf_add_test_case vioblk
 	atf_add_test_case sdhci
+	atf_add_test_case piixide
+	atf_add_test_case e1000
 	atf_add_test_case several
 	atf_add_test_case firmware
 	atf_add_test_case command
