@@ -56,7 +56,7 @@ all_body()
 	atf_check -o match:'^device +machine +map +below +align' \
 	    head -n 1 output
 	# Each line is one that the console has, with the same figures.
-	grep -E ' (aged|full|big) ' output >lines
+	grep -E ' (aged|full|big|iommu) ' output >lines
 	[ "$(wc -l <lines)" -ge 10 ] || atf_fail "few lines"
 	while read -r unit machine map below align boundary contig bytes \
 	    segments bounced result; do
@@ -68,6 +68,9 @@ all_body()
 		for map in aged full; do
 			atf_check -o ignore grep -E "^$unit +pc +$map " lines
 		done
+	done
+	for unit in edu0 nvme0 ahci0; do
+		atf_check -o ignore grep -E "^$unit +q35 +iommu " lines
 	done
 }
 
