@@ -75,7 +75,7 @@
 /* Limits of waiting, in ms. */
 #define	WAIT_DSP	100
 #define	WAIT_HALF	3000		/* one takes 186 */
-#define	DRAIN		50		/* until the last sample is heard */
+#define	DRAIN		300		/* until the last sample is heard */
 
 /*
  * The tone is a triangle wave, 65536 steps of the phase long, which begins at
