@@ -473,6 +473,13 @@ used_change(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n,
 }
 
 static void
+block_used(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
+{
+
+	used_change(xs, b, pos, n, true);
+}
+
+static void
 block_fresh(struct vm_extspan *xs, uint64_t b, unsigned pos, unsigned n)
 {
 
@@ -611,6 +618,8 @@ vm_extmap_set(struct vm_extmap *map, vm_frame_t start, vm_frame_t end,
 		range_change(map, start, end, SECOND_BITS, FIRST_BITS);
 		break;
 	}
+	if (state != VM_FRAME_FREE)
+		for_blocks(map, start, end, block_used);
 	for_blocks(map, start, end, block_resummarise);
 	map->xm_nfree += blocks_nfree(map, start, end);
 }

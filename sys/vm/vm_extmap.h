@@ -121,8 +121,8 @@ struct vm_extreq {
  * vm_extmap_insert: absent frames [start, end) become free, and fresh; they
  * lie in attached spans.
  * vm_extmap_set: put frames of an attached map in a state whatever it was:
- * FREE, HELD, TAIL, or HEAD (the first) and TAIL (the others).  For loaders
- * of foreign maps; summaries follow.
+ * FREE, HELD, TAIL, or HEAD (the first) and TAIL (the others).  What is not
+ * free is used.  For loaders of foreign maps; summaries follow.
  */
 void	vm_extmap_init(struct vm_extmap *);
 psize_t	vm_extmap_metasize(uint64_t nframes);

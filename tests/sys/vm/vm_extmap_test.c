@@ -1128,7 +1128,7 @@ ATF_TC_BODY(fresh, tc)
 	struct rng r;
 
 	rng_init(&r, tc, 6);
-	for (i = 0; i < (test_long(tc) ? 200U : 10U); i++) {
+	for (i = 0; i < (test_long(tc) ? 400U : 100U); i++) {
 		world_make(&w, &r, spans, 1);
 		set(&w, CHUNK, CHUNK + 5000, VM_FRAME_FREE);
 		/* Not recorded: nothing is fresh. */
