@@ -5,46 +5,59 @@
  */
 
 /*
- * The state protocol of sys/vm: vm_page.c, vm_sync.c, and those functions of
- * vm_extmap.c that change states.
+ * The state protocol of sys/vm: vm_page.c, vm_sync.c, vm_pageq.h, and those
+ * functions of vm_extmap.c that change states.
  *
  * 1. What is modelled.  CPUs, each with a queue, that for ever do anything at
  * all: allocate a page, free any frame as a page or as a run (rightly, twice,
  * in the middle, of the wrong size, long after it has a new owner), allocate
- * a run of two, trim one, give the queue back, audit.  Queues are short and
- * words have two frames, so that each of the rare cases (a full queue, a run
- * over the end of a word, the last frame of a word) is common.  Histories are
- * not bounded: every state that can be reached is visited.  With everything
- * on all CPUs there are too many; PAGES_PAGES and so on choose who does what.
+ * a run of two, anywhere or from an even frame, trim one, give the queue back,
+ * take one frame back from all queues, audit.  Queues are short and words have
+ * two frames, so that each of the rare cases (a full queue, a run over the end
+ * of a word, the last frame of a word) is common.  Histories are not bounded:
+ * every state that can be reached is visited.  With everything on all CPUs
+ * there are too many; PAGES_PAGES and so on choose who does what, and HONEST
+ * leaves wrong frees out.
  *
  * 2. Steps.  A step is one access to what other CPUs may change at the same
- * time: a compare-and-swap on a word, an entry, the count of a queue.  What
- * is guarded by the map's lock needs no step of its own, and taking the lock
- * belongs to the access after, dropping it to the one before: that leaves out
- * no order of events that differs from those that remain.  Entries beyond the
- * count, which keep their values in memory, may be any.  The model is sequentially
- * consistent; that the stores of a free are seen in their order, which the
- * code asks for, is assumed.
+ * time: a compare-and-swap on a word, an entry, the head of a queue, its
+ * counters.  What is guarded by the map's lock needs no step of its own, and
+ * taking the lock belongs to the access after, dropping it to the one before:
+ * that leaves out no order of events that differs from those that remain.
+ * The numbers of entries before the tail and from the head on, which keep
+ * their values in memory, may be any.  The model is sequentially consistent;
+ * that the stores of a free are seen in their order, which the code asks for,
+ * is assumed.
  *
- * 3. What is left out: free lists, the search itself (here: a look at all
- * places), summaries, and which of several free frames a refill takes.  The
- * look at the frames around an entry is not atomic in the code; here it may
- * say too much at any time, but not too little.
+ * 3. Remembered looks.  Only differences of counters are compared, so the
+ * model has the differences: what each CPU has pushed since its queue was
+ * probed, and whether it worked since it was looked at.  Of a CPU that a look
+ * passed over, the code counts from an earlier look, and so takes more entries
+ * for new than the model does: the model has less to go by.
  *
- * 4. What is checked.  own[] is the truth, from the callers' point of view:
+ * 4. What is left out.  Free lists, the search itself (here: a look at all
+ * places), summaries, and which of several free frames a refill takes.
+ * Virgin blocks: all their frames are free or absent, so no frame of one is on
+ * a queue or somebody's; the bit is cleared under the lock, behind the words;
+ * and who frees a page without the lock looks at the bit before the word, and
+ * goes the long way.  So what is read of them there is a state as good as any.
+ *
+ * 5. What is checked.  own[] is the truth, from the callers' point of view:
  * o no frame gets a second owner;
  * o of several frees of one allocation, one succeeds; a right one never
  *   fails, a wrong one never succeeds;
  * o a request fails only if there was a moment, while it was served, when no
- *   run of unowned frames was there that would have done.  (With two CPUs.
- *   With more, frames may wander from a queue that is not yet looked at to one
- *   that was; then it holds for requests that nobody disturbs.)
+ *   run of unowned frames was there that would have done: so also with one
+ *   CPU, exactly if there is none.  (With two CPUs at the most.  With more,
+ *   frames may wander from a queue that is not yet looked at to one that was;
+ *   then it holds for requests that nobody disturbs.)
  * o each held frame is on a queue, or just being pushed, at any moment when
  *   the lock is free;
  * o whenever all CPUs rest: the states are as own[] says, each held frame is
- *   on a queue, and the count of free frames is right.
+ *   on a queue, and the count of free frames is right.  Stale entries, of
+ *   which there are many, never matter.
  *
- * 5. Mutations.  Each of these names, if defined, breaks the protocol in one
+ * 6. Mutations.  Each of these names, if defined, breaks the protocol in one
  * place, and there has to be an error:
  *
  * POP_STORE		a pop makes its entry's frame a head unseen
@@ -53,6 +66,8 @@
  * PUSH_WORD_END	the last frame of a word is freed without the lock
  * PUSH_LATE_ENTRY	a free changes the state, then stores the entry
  * PUSH_WORK_FIRST	a free counts its work, then pushes
+ * UNPAGE_NO_TAIL	a free under the lock does not look at the next frame
+ * UNPAGE_NO_LOCK	... or has no lock
  * REFILL_UNLOCK	a refill unlocks before its entries are counted
  * REFILL_NO_LOCK	a refill does not lock
  * SPILL_STORE		a spill makes its entries' frames free unseen
@@ -65,6 +80,19 @@
  * DRAIN_UNLOCK		the last page is taken in a second breath
  * RUN_NO_LOCK		a run is searched and allocated without the lock
  * UNRUN_STORE		a run is freed without verifying its head again
+ * TRIM_CUT		what a trim frees is a run of its own before
+ * LOOK_KEEP		a look is remembered, whatever becomes available
+ * LOOK_ANY		a look is remembered for any request
+ * LOOK_NO_SLACK	an entry that is not counted yet is not expected
+ * LOOK_NO_PAST		the entry past those counted is not known to be new
+ * LOOK_COUNT_LATE	what was pushed is read behind the look
+ * UNRUN_NO_GEN		a look outlives a run that is freed
+ * TRIM_NO_GEN		... frames that are trimmed off
+ * SPILL_NO_GEN		... entries that are spilled unseen
+ *
+ * That taking back frames of a few addresses ends a look, too, makes no
+ * difference with so few frames: the entry of the frame is still there, new,
+ * and tells of the run around it, until it is popped.
  */
 
 #ifndef NCPU
@@ -74,11 +102,32 @@
 #define	NFRAME	3
 #endif
 
-#ifndef QSIZE
-#define	QSIZE	2		/* entries of a queue */
+/*
+ * Only of a queue of three entries or more does a remembered look leave any
+ * out; one such is enough.
+ */
+#if defined(LOOKS) || defined(LOOKS_KINDS) || defined(LOOKS_TRIMS) ||	\
+    defined(LOOKS_BACK)
+#define	HONEST
+#define	QSIZE0	1
+#define	QSIZE	3
 #endif
+
+/* Entries of the queues: of the first CPU, of the others, and the most. */
+#ifndef QSIZE
+#define	QSIZE	2
+#endif
+#ifndef QSIZE0
+#define	QSIZE0	QSIZE
+#endif
+#if QSIZE0 > QSIZE
+#define	QMAX	QSIZE0
+#else
+#define	QMAX	QSIZE
+#endif
+#define	SIZE(cpu)	((cpu) == 0 -> QSIZE0 : QSIZE)
 #define	BATCH	1		/* that a spill moves */
-#define	REFILL	QSIZE		/* that a refill moves */
+#define	REFILL	SIZE(_pid)	/* that a refill moves */
 #define	PASSES	2		/* over the queues */
 
 /* What the first CPU does, and what the others do. */
@@ -89,17 +138,31 @@
 #define	TRIM		16
 #define	FLUSH		32
 #define	AUDIT		64
-#define	ALL		127
+#define	ALIGNED_ALLOC	128
+#define	BACK		256
+#define	ALL		511
 
 #define	PAGES		(PAGE_ALLOC | PAGE_FREE | FLUSH)
-#if defined(PAGES_PAGES)
+#if defined(LOOKS)
+#define	OPS0		(ALIGNED_ALLOC | PAGE_FREE | FLUSH)
+#define	OPS1		(PAGE_ALLOC | PAGE_FREE)
+#elif defined(LOOKS_KINDS)
+#define	OPS0		(ALIGNED_ALLOC | RUN_ALLOC | PAGE_FREE)
+#define	OPS1		(PAGE_ALLOC | PAGE_FREE)
+#elif defined(LOOKS_TRIMS)
+#define	OPS0		(ALIGNED_ALLOC | RUN_ALLOC | TRIM | PAGE_FREE)
+#define	OPS1		(PAGE_ALLOC | PAGE_FREE)
+#elif defined(LOOKS_BACK)
+#define	OPS0		(ALIGNED_ALLOC | PAGE_FREE | BACK)
+#define	OPS1		(PAGE_ALLOC | PAGE_FREE)
+#elif defined(PAGES_PAGES)
 #define	OPS0		(PAGES | AUDIT)
 #define	OPS1		PAGES
 #elif defined(RUNS_PAGES)
 #define	OPS0		(RUN_ALLOC | RUN_FREE | TRIM | AUDIT)
 #define	OPS1		PAGES
 #elif defined(ALL_PAGES)
-#define	OPS0		(ALL - FLUSH)
+#define	OPS0		(ALL - FLUSH - ALIGNED_ALLOC - BACK)
 #define	OPS1		PAGES
 #elif defined(RUNS_RUNS)
 #define	OPS0		(PAGE_ALLOC | PAGE_FREE | RUN_ALLOC | RUN_FREE)
@@ -108,7 +171,7 @@
 #define	OPS0		ALL
 #define	OPS1		ALL
 #endif
-#define	MAY(op)		((_pid == 0 -> OPS0 & (op) : OPS1 & (op)) != 0)
+#define	MAY(op)		(((_pid == 0 -> OPS0 : OPS1) & (op)) != 0)
 
 #define	FREE	0
 #define	HELD	1
@@ -126,19 +189,104 @@
  */
 byte state[NFRAME];
 byte nfree = NFRAME;
-byte count[NCPU];
-byte entry[NCPU * QSIZE] = JUNK;
-bit worked[NCPU];		/* since the CPU was last looked at */
-bit idle[NCPU];			/* nothing was left then */
+byte head[NCPU];
+byte tail[NCPU];		/* less than the size of the queue */
+byte entry[NCPU * QMAX] = JUNK;
+bit worked[NCPU];		/* since the CPU was last looked at: cs_work */
+bit idle[NCPU];			/* nothing was left then: cs_empty */
 bit locked;
 
-#define	ENTRY(cpu, i)	entry[(cpu) * QSIZE + (i)]
+#define	COUNT(cpu)	(head[cpu] - tail[cpu])
+#define	ENTRY(cpu, pos)	entry[(cpu) * QMAX + (pos) % SIZE(cpu)]
 
 /* How many entries others look at: vm_pageq_entries(). */
 #ifdef TAKE_COUNTED
-#define	ENTRIES(cpu)	count[cpu]
+#define	ENTRIES(cpu)	COUNT(cpu)
 #else
-#define	ENTRIES(cpu)	(count[cpu] < QSIZE -> count[cpu] + 1 : QSIZE)
+#define	ENTRIES(cpu)	(COUNT(cpu) < SIZE(cpu) -> COUNT(cpu) + 1 : SIZE(cpu))
+#endif
+
+/*
+ * The last look that found nothing, and what each CPU has pushed since its
+ * queue was probed.  A change of avail_gen is the end of the look.  What was
+ * pushed matters only while there is a look to be remembered, or one is under
+ * way, and only up to a queue's length.
+ */
+#define	LOOSE	2		/* a run of two, */
+#define	ALIGNED	3		/* from an even frame */
+
+byte look;			/* LOOSE, ALIGNED or 0 */
+bit looking;
+byte fresh[NCPU];
+byte since;			/* pushed since that was read, by ... */
+byte probed;			/* ... this CPU - 1 */
+
+#define	MORE(n)	((n) < QMAX -> (n) + 1 : QMAX)
+
+/* A CPU counts an entry that it pushed. */
+inline pushed()
+{
+	if
+	:: look != 0 || looking -> fresh[_pid] = MORE(fresh[_pid])
+	:: else
+	fi;
+	if
+	:: probed == _pid + 1 -> since = MORE(since)
+	:: else
+	fi
+}
+
+inline look_forget()
+{
+	look = 0;
+	if
+	:: !looking ->
+		for (k : 0 .. NCPU - 1) {
+			fresh[k] = 0
+		}
+	:: else
+	fi
+}
+
+/* avail_gen changes, because of this or that. */
+#ifdef LOOK_KEEP
+#define	gen_changes()	skip
+#else
+#define	gen_changes()	look_forget()
+#endif
+#ifdef UNRUN_NO_GEN
+#define	gen_unrun()	skip
+#else
+#define	gen_unrun()	gen_changes()
+#endif
+#ifdef TRIM_NO_GEN
+#define	gen_trim()	skip
+#else
+#define	gen_trim()	gen_changes()
+#endif
+#ifdef SPILL_NO_GEN
+#define	gen_spill()	skip
+#else
+#define	gen_spill()	gen_changes()
+#endif
+
+/* entries_new(), and what cpu_complete() makes of it. */
+#ifdef LOOK_NO_SLACK
+#define	ENTRIES_NEW(cpu)	fresh[cpu]
+#else
+#define	ENTRIES_NEW(cpu)	(fresh[cpu] + 1)
+#endif
+#ifdef LOOK_NO_PAST
+#define	ENTRIES_PROBED(cpu)	ENTRIES_NEW(cpu)
+#else
+#define	ENTRIES_PROBED(cpu)	(ENTRIES_NEW(cpu) + 1)
+#endif
+
+/* search_covers(). */
+#ifdef LOOK_ANY
+#define	COVERS(a, b)	1
+#else
+#define	COVERS(a, b)	((a) <= (b))
 #endif
 
 /*
@@ -152,7 +300,7 @@ bit locked;
 byte own[NFRAME];
 byte busy;			/* CPUs that do not rest */
 bit calm[NCPU];			/* nobody else works since it began */
-byte always[NCPU];		/* a run of so many was there all the time */
+byte always[NCPU];		/* a page or such a run was always there */
 byte expect[NCPU];		/* a free of this frame - 1 has to succeed */
 hidden byte k;
 
@@ -160,10 +308,12 @@ hidden byte k;
 #if NFRAME == 3
 #define	A_PAGE	(UNOWNED(0) || UNOWNED(1) || UNOWNED(2))
 #define	A_RUN	(UNOWNED(1) && (UNOWNED(0) || UNOWNED(2)))
+#define	A_PAIR	(UNOWNED(0) && UNOWNED(1))
 #else
 #define	A_PAGE	(UNOWNED(0) || UNOWNED(1) || UNOWNED(2) || UNOWNED(3))
 #define	A_RUN	((UNOWNED(1) && (UNOWNED(0) || UNOWNED(2))) ||		\
 		(UNOWNED(2) && UNOWNED(3)))
+#define	A_PAIR	((UNOWNED(0) && UNOWNED(1)) || (UNOWNED(2) && UNOWNED(3)))
 #endif
 
 /* When a failure without a cause is an error. */
@@ -173,7 +323,7 @@ hidden byte k;
 #define	PROMISED	1
 #endif
 
-/* A CPU begins to serve a request for size pages (0: for none). */
+/* A CPU begins to serve a request: 1, LOOSE or ALIGNED; or 0: none. */
 inline work_begin(size)
 {
 	for (k : 0 .. NCPU - 1) {
@@ -183,13 +333,14 @@ inline work_begin(size)
 	busy++;
 	if
 	:: size == 1 && A_PAGE && PROMISED -> always[_pid] = 1
-	:: size == 2 && A_RUN && PROMISED -> always[_pid] = 2
+	:: size == LOOSE && A_RUN && PROMISED -> always[_pid] = LOOSE
+	:: size == ALIGNED && A_PAIR && PROMISED -> always[_pid] = ALIGNED
 	:: else
 	fi
 }
 
-/* No run of n was there at some moment, or too much happens meanwhile. */
-#define	MAY_FAIL(n)	(always[_pid] != n || !PROMISED)
+/* Nothing was there at some moment, or too much happens meanwhile. */
+#define	MAY_FAIL	(always[_pid] == 0 || !PROMISED)
 
 /* Frames [f, f + n) get an owner. */
 inline owner_set(f, n)
@@ -205,7 +356,8 @@ inline owner_set(f, n)
 	for (k : 0 .. NCPU - 1) {
 		if
 		:: always[k] == 1 && !A_PAGE -> always[k] = 0
-		:: always[k] == 2 && !A_RUN -> always[k] = 0
+		:: always[k] == LOOSE && !A_RUN -> always[k] = 0
+		:: always[k] == ALIGNED && !A_PAIR -> always[k] = 0
 		:: else
 		fi
 	}
@@ -248,18 +400,27 @@ inline free_begin(f, n)
 	fi
 }
 
-hidden byte a, b, sum;
+/* Which frees are tried: any, or right ones only. */
+#ifdef HONEST
+#define	MAY_TRY(f, n)	(own[f] == OWNED && (n) == OWN_LENGTH(f))
+#else
+#define	MAY_TRY(f, n)	1
+#endif
+
+hidden byte a, b, j, sum, sum1;
 
 /* b: is a frame among the first n (counted) or n + 1 entries of a queue? */
 inline on_queue(frame, counted)
 {
 	b = 0;
-	for (k : 0 .. NCPU * QSIZE - 1) {
-		if
-		:: entry[k] == frame && k % QSIZE <
-		    (counted -> count[k / QSIZE] : ENTRIES(k / QSIZE)) -> b = 1
-		:: else
-		fi
+	for (j : 0 .. NCPU - 1) {
+		sum1 = (counted -> COUNT(j) : ENTRIES(j));
+		for (k : 1 .. sum1) {
+			if
+			:: ENTRY(j, tail[j] + k - 1) == frame -> b = 1
+			:: else
+			fi
+		}
 	}
 }
 
@@ -300,6 +461,10 @@ inline audit()
 	assert(!locked)
 }
 
+/* What a CPU has to count when it is done. */
+#define	ALLOCATED	1
+#define	FREED		2
+
 /* Back to rest.  What the CPU knew is forgotten, so that states are equal. */
 inline work_end()
 {
@@ -310,14 +475,20 @@ inline work_end()
 			:: else
 			fi
 		}
-#ifndef PUSH_WORK_FIRST
-		worked[_pid] = 1;
-#endif
+		/* The counters of a CPU are the last that it changes. */
+		if
+		:: counts != 0 -> worked[_pid] = 1
+		:: else
+		fi;
+		if
+		:: counts == FREED -> pushed()
+		:: else
+		fi;
 		calm[_pid] = 0;
 		always[_pid] = 0;
 		expect[_pid] = 0;
-		f = 0; n = 0; i = 0; c = 0; top = 0; pass = 0;
-		found = 0; changed = 0; push = 0;
+		f = 0; n = 0; i = 0; c = 0; top = 0; pass = 0; want = 0;
+		counts = 0; found = 0; changed = 0; push = 0; known = 0;
 		busy--;
 		if
 		:: busy == 0 -> audit()
@@ -352,8 +523,8 @@ inline unlock()
 /* vm_sync_own() of the last entry of this CPU's queue. */
 inline pop_entry()
 {
-	assert(count[_pid] > 0);	/* only its owner changes it */
-	f = ENTRY(_pid, count[_pid] - 1);
+	assert(COUNT(_pid) > 0);	/* only its owner changes it */
+	f = ENTRY(_pid, head[_pid] - 1);
 #ifdef POP_STORE
 	found = 1;
 #else
@@ -368,6 +539,15 @@ inline pop_entry()
 	f = 0
 }
 
+/* Is the frame behind f the tail of a run of f? */
+inline tail_behind()
+{
+	if
+	:: f + 1 < NFRAME -> b = (state[f + 1] == TAIL)
+	:: else -> b = 0
+	fi
+}
+
 /* vm_sync_disown(). */
 inline disown()
 {
@@ -378,8 +558,9 @@ inline disown()
 #endif
 #ifndef PUSH_NO_TAIL
 	if
-	:: !WORD_LAST(f) && f + 1 < NFRAME ->
-		found = (found && state[f + 1] != TAIL)
+	:: !WORD_LAST(f) ->
+		tail_behind();
+		found = (found && !b)
 	:: else
 	fi;
 #endif
@@ -387,6 +568,25 @@ inline disown()
 	:: found ->
 		state[f] = HELD;
 		owner_clear(f, 1)
+	:: else
+	fi
+}
+
+/* page_to_queue(): all but what is counted behind. */
+inline page_to_queue()
+{
+#ifdef UNPAGE_NO_TAIL
+	b = 0;
+#else
+	tail_behind();
+#endif
+	found = (COUNT(_pid) < SIZE(_pid) && !b && state[f] == HEAD);
+	if
+	:: found ->
+		ENTRY(_pid, head[_pid]) = f;
+		state[f] = HELD;
+		owner_clear(f, 1);
+		head[_pid] = head[_pid] + 1
 	:: else
 	fi
 }
@@ -427,14 +627,32 @@ inline unhold(frame, unseen)
 #define	TAKE_UNSEEN	0
 #endif
 
-/* The first entries leave a queue, the others move up. */
-inline spill_shift(moved)
+/* The first entries leave a queue; indices are kept small. */
+inline spill_move(moved)
 {
-	for (k : 0 .. QSIZE - 1) {
-		ENTRY(_pid, k) = (k + moved < QSIZE ->
-		    ENTRY(_pid, k + moved) : JUNK)
+	for (k : 1 .. moved) {
+		ENTRY(_pid, tail[_pid] + k - 1) = JUNK
 	}
-	count[_pid] = count[_pid] - moved
+	tail[_pid] = tail[_pid] + moved;
+	if
+	:: tail[_pid] >= SIZE(_pid) ->
+		tail[_pid] = tail[_pid] - SIZE(_pid);
+		head[_pid] = head[_pid] - SIZE(_pid)
+	:: else
+	fi
+}
+
+/* The entries of a refill, which are on the queue before the lock is free. */
+inline refilled()
+{
+	head[_pid] = n;
+	if
+	:: n > 0 -> worked[_pid] = 1
+	:: else
+	fi;
+	for (a : 1 .. n) {
+		pushed()
+	}
 }
 
 /* held_take() of one frame. */
@@ -467,41 +685,57 @@ inline take_page()
 	f = 0
 }
 
-/* f: the lowest run of two free frames, or NFRAME. */
+/* f: the lowest free run that is wanted, or NFRAME. */
 inline find_run()
 {
 	f = NFRAME;
 	for (k : 2 .. NFRAME) {
 		if
 		:: state[NFRAME - k] == FREE &&
-		    state[NFRAME - k + 1] == FREE ->
+		    state[NFRAME - k + 1] == FREE &&
+		    (want == LOOSE || !WORD_LAST(NFRAME - k)) ->
 			f = NFRAME - k
 		:: else
 		fi
 	}
 }
 
-/* f: the lowest run of two free or held frames around f, or NFRAME. */
+/*
+ * held_probe(): first n: the end of the free or held frames from f on; then,
+ * as of another moment, f: the lowest run that is wanted before that end
+ * and around f, or NFRAME.
+ */
 #define	MAYBE(f)	(state[f] == FREE || state[f] == HELD)
 
-inline around()
+inline around_end()
+{
+	n = f;
+	do
+	:: n < NFRAME ->
+		if
+		:: MAYBE(n) -> n++
+		:: else -> break
+		fi
+	:: else -> break
+	od
+}
+
+inline around_start()
 {
 	do
-	:: f > 0 ->
+	:: n > f && f > 0 ->
 		if
-		:: MAYBE(f) && MAYBE(f - 1) -> f--
+		:: MAYBE(f - 1) -> f--
 		:: else -> break
 		fi
 	:: else -> break
 	od;
 	if
-	:: f + 1 >= NFRAME -> f = NFRAME
-	:: else ->
-		if
-		:: MAYBE(f) && MAYBE(f + 1)
-		:: else -> f = NFRAME
-		fi
-	fi
+	:: want == ALIGNED && WORD_LAST(f) -> f++
+	:: else
+	fi;
+	f = (f + 2 <= n -> f : NFRAME);
+	n = 0
 }
 
 /* n: the frames of the allocation whose head is f. */
@@ -518,23 +752,20 @@ inline length()
 	fi
 }
 
-/* vm_extmap_release() of one frame that was just cut off a run. */
-inline release_page(frame)
+/* vm_extmap_trim(): a frame of a run becomes free. */
+inline trim_free(frame)
 {
-	if
-	:: state[frame] == HEAD ->
-		owner_clear(frame, 1);
-		state[frame] = FREE;
-		nfree++
-	:: else
-	fi
+	assert(own[frame] == OWNED || own[frame] == OWNED_TAIL);
+	own[frame] = LEAVING + _pid;
+	state[frame] = FREE;
+	nfree++
 }
 
 /* f: the frame that an entry names. */
 inline read_entry(cpu, i)
 {
 	atomic {
-		f = ENTRY(cpu, i);
+		f = ENTRY(cpu, tail[cpu] + i);
 		if
 		:: f == JUNK -> select(f : 0 .. NFRAME - 1)
 		:: else
@@ -554,7 +785,10 @@ inline drain(cpu)
 		read_entry(cpu, i);
 		atomic {
 			unhold(f, TAKE_UNSEEN);
-			changed = (changed || found);
+			if
+			:: found -> changed = 1; gen_changes()
+			:: else
+			fi;
 			f = 0;
 			i++
 		}
@@ -564,13 +798,14 @@ inline drain(cpu)
 	atomic {
 		if
 #ifdef FORGET_OTHER
-		:: true -> count[cpu] = 0
+		:: true -> head[cpu] = tail[cpu]
 #else
 		:: cpu == _pid ->
-			count[cpu] = 0;
-			for (k : 0 .. QSIZE - 1) {
+			for (k : 0 .. SIZE(cpu) - 1) {
 				ENTRY(cpu, k) = JUNK
 			}
+			head[cpu] = 0;
+			tail[cpu] = 0
 		:: else
 #endif
 		fi;
@@ -586,36 +821,71 @@ inline drain(cpu)
 #define	MAY_HAVE(cpu)	(!idle[cpu] || worked[cpu])
 #endif
 
+#ifdef TAKE_TWICE
+#define	MAY_HAVE(cpu)	(!idle[cpu])
+#else
+#define	MAY_HAVE(cpu)	(!idle[cpu] || worked[cpu])
+#endif
+
+/* any_entries(), as i. */
+inline any_entries()
+{
+	i = 0;
+	for (k : 0 .. NCPU - 1) {
+		if
+		:: MAY_HAVE(k) -> i = 1
+		:: else
+		fi
+	}
+}
+
 active [NCPU] proctype cpu()
 {
-	byte f, n, i, c, top, pass;
-	bit found, changed, push;
+	byte f, n, i, c, top, pass, want, counts;
+	bit found, changed, push, known;
 
 rest:
 	if
 	:: atomic { MAY(PAGE_ALLOC) -> work_begin(1) }; goto page_alloc
-	:: atomic { MAY(RUN_ALLOC) -> work_begin(2) }; goto run_alloc
+	:: atomic { MAY(RUN_ALLOC) -> want = LOOSE; work_begin(want) };
+	   goto run_alloc
+	:: atomic { MAY(ALIGNED_ALLOC) -> want = ALIGNED; work_begin(want) };
+	   goto run_alloc
 	:: atomic {
 		MAY(PAGE_FREE) ->
 		select(f : 0 .. NFRAME - 1);
-		free_begin(f, 1)
+		if
+		:: MAY_TRY(f, 1) -> free_begin(f, 1)
+		:: else -> f = 0; n = 0; goto rest
+		fi
 	   }; goto page_free
 	:: atomic {
 		MAY(RUN_FREE) ->
 		select(f : 0 .. NFRAME - 1);
 		select(n : 0 .. 2);
-		free_begin(f, n)
+		if
+		:: MAY_TRY(f, n) -> free_begin(f, n)
+		:: else -> f = 0; n = 0; goto rest
+		fi
 	   }; goto unrun
 	:: atomic {
 		MAY(TRIM) ->
 		select(f : 0 .. NFRAME - 2);
-		work_begin(0)
+		if
+		:: MAY_TRY(f, 2) -> work_begin(0)
+		:: else -> f = 0; n = 0; goto rest
+		fi
 	   }; goto trim
 	:: atomic {
-		MAY(FLUSH) && count[_pid] > 0 ->
+		MAY(FLUSH) && COUNT(_pid) > 0 ->
 		work_begin(0);
-		n = count[_pid]
+		n = COUNT(_pid)
 	   }; goto spill
+	:: atomic {
+		MAY(BACK) ->
+		select(n : 0 .. NFRAME - 1);
+		work_begin(0)
+	   }; goto back
 	:: atomic { MAY(AUDIT) && !locked -> audit_queues() }; goto rest
 	fi;
 
@@ -625,29 +895,32 @@ rest:
 	 */
 page_alloc:
 	do
-	:: count[_pid] > 0 ->
-		atomic { pop_entry() };
-		atomic {
-			assert(count[_pid] > 0);
-			count[_pid] = count[_pid] - 1;
-			ENTRY(_pid, count[_pid]) = JUNK
-		};
+	:: atomic { COUNT(_pid) > 0 -> pop_entry() };
+	   atomic {
+		assert(COUNT(_pid) > 0);
+		head[_pid] = head[_pid] - 1;
+		ENTRY(_pid, head[_pid]) = JUNK;
 		if
-		:: found -> goto done
+		:: found -> counts = ALLOCATED; goto done
 		:: else
 		fi
-	:: else -> break
+	   }
+	:: atomic {
+		COUNT(_pid) == 0 ->
+		if
+		:: pass || nfree == 0 -> goto page_take
+		:: else -> break
+		fi
+	   }
 	od;
-	if
-	:: pass || nfree == 0 -> goto page_take
-	:: else
-	fi;
 
 	/* queue_refill(): word by word. */
 	atomic {
 #ifndef REFILL_NO_LOCK
 		lock();
 #endif
+		head[_pid] = 0;
+		tail[_pid] = 0;
 		n = 0;
 		hold(0);
 		hold(1)
@@ -658,8 +931,8 @@ page_alloc:
 		hold(3);
 #endif
 #ifndef REFILL_UNLOCK
-		count[_pid] = n;
-		worked[_pid] = 1;
+		refilled();
+		n = 0;
 #endif
 #ifndef REFILL_NO_LOCK
 		unlock();
@@ -667,12 +940,8 @@ page_alloc:
 		pass = 1
 	};
 #ifdef REFILL_UNLOCK
-	atomic {
-		count[_pid] = n;
-		worked[_pid] = 1
-	};
+	atomic { refilled(); n = 0 };
 #endif
-	n = 0;
 	goto page_alloc;
 
 	/* list_take(). */
@@ -680,12 +949,12 @@ page_take:
 	atomic {
 		!locked ->
 		take_page();
-		pass = 0
+		pass = 0;
+		if
+		:: found -> counts = ALLOCATED; goto done
+		:: else
+		fi
 	};
-	if
-	:: found -> goto done
-	:: else
-	fi;
 
 	/* drained_take(), vm_sync_drain(). */
 	atomic { lock(); c = 0 };
@@ -715,25 +984,87 @@ drain_next:
 	atomic {
 		take_page();
 		unlock();
-		assert(found || MAY_FAIL(1))
+		counts = (found -> ALLOCATED : 0);
+		assert(found || MAY_FAIL)
 	};
+	goto done;
+
+	/*
+	 * vm_sync_drain() of frame n alone: one pass.
+	 */
+back:
+	atomic { lock(); c = 0 };
+	do
+	:: c < NCPU && MAY_HAVE(c) ->
+		top = ENTRIES(c);
+		do
+		:: i < top ->
+			read_entry(c, i);
+			atomic {
+				if
+				:: f == n ->
+					unhold(f, TAKE_UNSEEN);
+					if
+					:: found -> gen_changes()
+					:: else
+					fi
+				:: else
+				fi;
+				f = 0;
+				i++
+			}
+		:: i >= top -> break
+		od;
+		atomic { i = 0; top = 0; c++ }
+	:: c < NCPU && !MAY_HAVE(c) -> c++
+	:: c == NCPU -> break
+	od;
+	unlock();
 	goto done;
 
 	/*
 	 * vm_sync_run().
 	 */
 run_alloc:
-	atomic { run_lock(); find_run() };
+	atomic {
+		run_lock();
+		find_run();
+		if
+		:: f < NFRAME -> goto run_found
+		:: else
+		fi
+	};
+	atomic {
+		any_entries();
+		if
+		:: i == 0 -> assert(MAY_FAIL); run_unlock(); goto done
+		:: else -> i = 0
+		fi
+	};
 run_search:
 	if
 	:: f < NFRAME -> goto run_found
 	:: f == NFRAME && pass == PASSES ->
 		/* What happens if others never rest. */
-		atomic { assert(!calm[_pid] || always[_pid] != 2); run_unlock() };
+		atomic {
+			assert(!calm[_pid] || always[_pid] == 0);
+			run_unlock()
+		};
 		goto done
 	:: f == NFRAME && pass < PASSES -> pass++
 	fi;
 	/* held_complete(). */
+	atomic {
+		known = (look != 0 && COVERS(look, want));
+		if
+		:: !known -> look_forget()
+		:: else
+		fi;
+#ifndef LOOK_KEEP
+		look = 0;
+#endif
+		looking = 1
+	};
 	do
 	:: c == NCPU -> break
 	:: c < NCPU ->
@@ -749,18 +1080,31 @@ run_search:
 		:: idle[c] -> drain(c); goto run_next
 		:: else
 		fi;
-		/* queue_complete(). */
+		/* cpu_complete(). */
+		atomic { probed = c + 1; since = 0 };
 		top = ENTRIES(c);
+		atomic {
+			i = ((known && ENTRIES_PROBED(c) < top) ->
+			    top - ENTRIES_PROBED(c) : 0);
+			fresh[c] = since;
+			probed = 0;
+			since = 0
+		};
+		/* queue_complete(). */
 		do
 		:: i < top ->
 			read_entry(c, i);
-			if
-			:: atomic { around() }
-			:: atomic { busy > 1 -> select(f : 0 .. NFRAME - 2) }
-			fi;
+			atomic { around_end() };
+			atomic { around_start() };
 			if
 			:: f < NFRAME ->
-				atomic { i = 0; top = 0; c = 0; take(f) };
+				atomic {
+					i = 0; top = 0; c = 0;
+					known = 0;
+					looking = 0;
+					look_forget();
+					take(f)
+				};
 				if
 				:: found -> atomic { take(f + 1) }
 				:: else
@@ -778,17 +1122,29 @@ run_search:
 			fi
 		:: i >= top -> break
 		od;
+#ifdef LOOK_COUNT_LATE
+		fresh[c] = 0;
+#endif
 run_next:
-		atomic { i = 0; top = 0; c++ }
+		atomic { f = 0; i = 0; top = 0; c++ }
 	od;
-	if
-	:: changed ->
-		atomic { changed = 0; c = 0; find_run() };
-		goto run_search
-	:: else
-	fi;
-	atomic { assert(MAY_FAIL(2)); run_unlock() };
-	goto done;
+	atomic {
+		looking = 0;
+		known = 0;
+		c = 0;
+		if
+		:: changed ->
+			look_forget();
+			changed = 0;
+			find_run();
+			goto run_search
+		:: else ->
+			look = want;
+			assert(MAY_FAIL);
+			run_unlock();
+			goto done
+		fi
+	};
 
 	/* vm_extmap_alloc(): later words first. */
 run_found:
@@ -806,46 +1162,97 @@ run_found:
 	goto done;
 
 	/*
-	 * vm_page_free(); or page_free_slow(): which is also for a page of
-	 * another segment, and when somebody waits.
+	 * vm_page_free().
 	 */
 page_free:
 	if
-	:: count[_pid] == QSIZE -> n = BATCH; push = 1; goto spill
-	:: else
-	fi;
-	n = 1;
-	if
-	:: goto unrun
+	/* The word changes just now, or the queue's place is another. */
+	:: goto page_free_slow
+	:: atomic {
 #ifndef PUSH_WORD_END
-	:: !WORD_LAST(f)
+		!WORD_LAST(f) && COUNT(_pid) < SIZE(_pid) ->
 #else
-	:: !WORD_LAST(f) || f + 1 >= NFRAME
-	:: WORD_LAST(f) && f + 1 < NFRAME && state[f + 1] != TAIL
-#endif
-	fi;
-#ifdef PUSH_WORK_FIRST
-	worked[_pid] = 1;
+		COUNT(_pid) < SIZE(_pid) && (!WORD_LAST(f) ||
+		    f + 1 >= NFRAME || state[f + 1] != TAIL) ->
 #endif
 #ifdef PUSH_STORE
-	if
-	:: state[f] != HEAD -> goto unrun
-	:: else
-	fi;
+		state[f] == HEAD ->
+#endif
+#ifdef PUSH_WORK_FIRST
+		worked[_pid] = 1;
+		pushed();
 #endif
 #ifndef PUSH_LATE_ENTRY
-	ENTRY(_pid, count[_pid]) = f;
+		ENTRY(_pid, head[_pid]) = f;
 #endif
-	atomic { disown() };
-	if
-	:: !found -> ENTRY(_pid, count[_pid]) = JUNK; goto unrun
-	:: else
+		skip
+	   }
 	fi;
+	atomic {
+		disown();
+		if
+		:: !found ->
+			ENTRY(_pid, head[_pid]) = JUNK;
+			goto page_free_slow
+		:: else
+		fi
+	};
 #ifdef PUSH_LATE_ENTRY
-	ENTRY(_pid, count[_pid]) = f;
+	ENTRY(_pid, head[_pid]) = f;
 #endif
-	count[_pid] = count[_pid] + 1;
+	atomic {
+		head[_pid] = head[_pid] + 1;
+#ifndef PUSH_WORK_FIRST
+		counts = FREED
+#endif
+	};
 	goto done;
+
+	/* vm_sync_spill() if the queue is full, vm_sync_unpage(). */
+page_free_slow:
+	if
+	:: atomic { COUNT(_pid) == SIZE(_pid) -> n = BATCH; push = 1 };
+	   goto spill
+	:: COUNT(_pid) < SIZE(_pid)
+	fi;
+unpage:
+#ifdef UNPAGE_NO_LOCK
+	if
+	:: atomic {
+		COUNT(_pid) < SIZE(_pid) && f + 1 < NFRAME &&
+		    state[f + 1] != TAIL ->
+		n = 1;
+		counts = FREED;
+		ENTRY(_pid, head[_pid]) = f
+	   };
+	   atomic {
+		if
+		:: state[f] == HEAD ->
+			state[f] = HELD;
+			owner_clear(f, 1);
+			head[_pid] = head[_pid] + 1;
+			goto done
+		:: else ->
+			ENTRY(_pid, head[_pid]) = JUNK;
+			goto unrun
+		fi
+	   }
+#else
+	if
+	:: atomic {
+		!locked ->
+		n = 1;
+		counts = FREED;
+		page_to_queue();
+		if
+		:: found -> goto done
+		:: else -> goto unrun
+		fi
+	   }
+#endif
+	/* The queue does not take it: another list, or no place for it. */
+	:: atomic { n = 1; counts = FREED }; goto unrun
+	fi;
 
 	/*
 	 * vm_sync_spill() of n entries; push: to make room for those to come.
@@ -854,34 +1261,47 @@ spill:
 #ifdef SPILL_EARLY
 	do
 	:: i < n ->
-		atomic { c = ENTRY(_pid, 0); spill_shift(1) };
+		atomic { c = ENTRY(_pid, tail[_pid]); spill_move(1) };
 		atomic { !locked -> unhold(c, 0); c = 0; i++ }
 	:: else -> break
 	od;
+	i = 0;
+	if
+	:: push -> push = 0; goto unpage
+	:: else -> goto done
+	fi;
 #else
 	atomic {
 		lock();
-		unhold(ENTRY(_pid, 0), SPILL_UNSEEN);
+		if
+		:: ENTRIES_NEW(_pid) > COUNT(_pid) - n -> gen_spill()
+		:: else
+		fi;
+		unhold(ENTRY(_pid, tail[_pid]), SPILL_UNSEEN);
 		i = 1
 	};
 	do
 	:: i < n ->
 		atomic {
-			unhold(ENTRY(_pid, i), SPILL_UNSEEN);
+			unhold(ENTRY(_pid, tail[_pid] + i), SPILL_UNSEEN);
 			i++
 		}
 	:: else -> break
 	od;
-	atomic { spill_shift(n); unlock() };
+	atomic {
+		spill_move(n);
+		unlock();
+		i = 0;
+		found = 0;
+		if
+		:: push -> push = 0; goto unpage
+		:: else -> goto done
+		fi
+	};
 #endif
-	atomic { i = 0; found = 0 };
-	if
-	:: push -> push = 0; n = 1; goto unrun
-	:: else -> goto done
-	fi;
 
 	/*
-	 * vm_sync_unrun(): n frames, 0: any number.
+	 * vm_sync_unrun(), run_to_map(): n frames, 0: any number.
 	 */
 unrun:
 	atomic {
@@ -897,14 +1317,12 @@ unrun:
 		if
 		:: !found ->
 			assert(expect[_pid] == 0);
-			unlock()
+			counts = 0;
+			unlock();
+			goto done
 		:: else
 		fi
 	};
-	if
-	:: !found -> goto done
-	:: else
-	fi;
 	/* vm_extmap_release(): the first word decides. */
 	atomic {
 #ifdef UNRUN_STORE
@@ -915,11 +1333,13 @@ unrun:
 		if
 		:: !found ->		/* look again */
 			n = c;
-			unlock()
+			unlock();
+			goto unrun
 		:: found ->
 			owner_clear(f, n);
 			state[f] = FREE;
 			nfree = nfree + n;
+			gen_unrun();
 			if
 			:: n == 2 && !WORD_LAST(f) ->
 				state[f + 1] = FREE;
@@ -927,41 +1347,46 @@ unrun:
 			:: else
 			fi;
 			if
-			:: n == 1 -> unlock()
+			:: n == 1 -> unlock(); goto done
 			:: else
 			fi
 		fi
 	};
-	if
-	:: !found -> goto unrun
-	:: found && n == 1
-	:: found && n == 2 ->
-		atomic {
-			state[f + 1] = FREE;
-			unlock()
-		}
-	fi;
+	atomic { state[f + 1] = FREE; unlock() };
 	goto done;
 
 	/*
-	 * vm_sync_trim() of a run of two: cut, free the first or the second.
+	 * vm_sync_trim() of a run of two: the first or the second stays.
 	 */
 trim:
 	atomic {
 		lock();
 		found = (state[f] == HEAD && state[f + 1] == TAIL);
 		if
-		:: found ->
-			state[f + 1] = HEAD;
-			own[f + 1] = OWNED;
-			expect_clear(f)
-		:: else -> unlock()
+		:: found
+		:: else -> unlock(); goto done
 		fi
 	};
+#ifdef TRIM_CUT
+	state[f + 1] = HEAD;
+#endif
 	if
-	:: found -> atomic { release_page(f); unlock() }
-	:: found -> atomic { release_page(f + 1); unlock() }
-	:: else
+	:: atomic {
+		expect_clear(f);
+		trim_free(f + 1);
+		gen_trim();
+		unlock()
+	   }
+	:: atomic {
+		expect_clear(f);
+		trim_free(f);
+		gen_trim()
+	   };
+	   atomic {
+		state[f + 1] = HEAD;
+		own[f + 1] = OWNED;
+		unlock()
+	   }
 	fi;
 
 done:

@@ -27,7 +27,7 @@ checker()
 		atf_fail "spin rejects the model"
 	}
 	# shellcheck disable=SC2086 # lists of options
-	atf_check cc -w $OPTIMISE -DSAFETY -DMEMLIM=8000 $STORE -o pan pan.c
+	atf_check cc -w $OPTIMISE -DSAFETY -DMEMLIM=4000 $STORE -o pan pan.c
 }
 
 # visit DEPTH HASH [OPTION]: runs pan with room for so deep a search and 2^HASH
@@ -59,7 +59,7 @@ holds()
 broken()
 {
 
-	visit 3000000 22
+	visit 8000000 22
 	grep -q '^pan:1: assertion violated' pan.out ||
 	    atf_fail "the mutation is not found"
 	if grep '^pan:1:.*invalid array index' pan.out; then
@@ -67,7 +67,7 @@ broken()
 	fi
 }
 
-# model_case NAME DESCRIPTION COMMANDS: half a gigabyte and ten seconds at most.
+# model_case NAME DESCRIPTION COMMANDS: a gigabyte and ten seconds at most.
 model_case()
 {
 	name=$1 descr=$2 run=$3
@@ -85,7 +85,7 @@ model_case()
 	cases="$cases $name"
 }
 
-# The same for LONG=1: up to two gigabytes, and minutes.
+# The same for LONG=1: less than four gigabytes, and minutes.
 long_case()
 {
 
@@ -96,16 +96,30 @@ long_case()
 }
 
 cases=
+model_case alone "One CPU that does everything: requests fail exactly if they must" \
+    "checker NCPU=1 NFRAME=4; holds 3000000 24"
 model_case pages "Two CPUs that allocate and free single pages" \
-    "checker PAGES_PAGES; holds 3000000 24"
+    "checker PAGES_PAGES QSIZE0=1; holds 3000000 24"
 model_case runs "Runs on one CPU, single pages on the other" \
     "checker RUNS_PAGES; holds 3000000 24"
 model_case mixed "Everything on one CPU, single pages on the other" \
-    "checker ALL_PAGES QSIZE=1; holds 3000000 24"
+    "checker ALL_PAGES QSIZE=1 HONEST; holds 6000000 24"
+model_case looks "Requests that remember what they looked at in vain" \
+    "checker LOOKS; holds 3000000 24"
+long_case pages_two "Single pages, with queues of two entries" \
+    "checker PAGES_PAGES; holds 12000000 26"
+long_case mixed_wrong "Everything on one CPU, with wrong frees" \
+    "checker ALL_PAGES QSIZE=1; holds 12000000 26"
 long_case runs_runs "Runs and single pages on two CPUs" \
-    "checker RUNS_RUNS QSIZE=1; holds 12000000 26"
+    "checker RUNS_RUNS QSIZE=1; holds 20000000 26"
 long_case runs_frames "Runs against single pages, four frames" \
-    "checker RUNS_PAGES NFRAME=4; holds 12000000 26"
+    "checker RUNS_PAGES NFRAME=4; holds 20000000 26"
+long_case looks_kinds "Looks that are remembered for some requests" \
+    "checker LOOKS_KINDS; holds 12000000 26"
+long_case looks_trims "Looks while runs are trimmed" \
+    "checker LOOKS_TRIMS; holds 12000000 26"
+long_case looks_back "Looks while single frames are taken back" \
+    "checker LOOKS_BACK; holds 12000000 26"
 
 # Too many states to visit all, or to keep them whole: five minutes' worth, each
 # a few bits in a table.
@@ -127,6 +141,8 @@ mutation RUNS_PAGES PUSH_NO_TAIL "a free that ignores the next frame"
 mutation RUNS_PAGES PUSH_WORD_END "the last frame of a word without the lock"
 mutation RUNS_PAGES PUSH_LATE_ENTRY "an entry that comes after the state"
 mutation RUNS_PAGES PUSH_WORK_FIRST "work that is counted too early"
+mutation RUNS_PAGES UNPAGE_NO_TAIL "the same with it, and the run behind ignored"
+mutation RUNS_PAGES UNPAGE_NO_LOCK "a page goes the long way without the lock"
 mutation RUNS_PAGES REFILL_UNLOCK "a refill that unlocks too early"
 mutation RUNS_PAGES REFILL_NO_LOCK "a refill without the lock"
 mutation RUNS_PAGES SPILL_STORE "a spill without compare-and-swap"
@@ -139,6 +155,15 @@ mutation RUNS_PAGES FORGET_OTHER "emptying the queue of another CPU"
 mutation PAGES_PAGES DRAIN_UNLOCK "the last page taken in a second breath"
 mutation RUNS_PAGES RUN_NO_LOCK "a run without the lock"
 mutation RUNS_PAGES UNRUN_STORE "freeing a run without compare-and-swap"
+mutation RUNS_PAGES TRIM_CUT "a trim that makes a run of what it frees"
+mutation LOOKS LOOK_KEEP "a look that outlives all changes"
+mutation LOOKS_KINDS LOOK_ANY "a look that is good for any request"
+mutation LOOKS LOOK_NO_SLACK "an entry that is pushed, but not counted"
+mutation LOOKS LOOK_NO_PAST "an entry that is just being pushed"
+mutation LOOKS LOOK_COUNT_LATE "pushes that are read behind a look"
+mutation LOOKS UNRUN_NO_GEN "a look that outlives a run that is freed"
+mutation LOOKS_TRIMS TRIM_NO_GEN "a look that outlives a trim"
+mutation LOOKS SPILL_NO_GEN "a look that outlives a spill"
 
 atf_init_test_cases()
 {
