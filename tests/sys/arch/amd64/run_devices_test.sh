@@ -89,7 +89,7 @@ wrong_data_body()
 	    dd of=nvme bs=1 seek=700000 conv=notrunc 2>/dev/null
 	[ ! -e floppy ] || printf x |
 	    dd of=floppy bs=1 seek=1000 conv=notrunc 2>/dev/null'
-	run 1 EXTANT_QEMU="$PWD/lying"
+	run 1 EXTANT_QEMU="$PWD/lying" EXTANT_RUNS="pc.aged pc.full"
 	atf_check -o match:'^nvme0 +pc +aged .* first half not copied$' \
 	    cat output
 	atf_check -o match:'^fdc0 +pc +full .* not read: cksum is not ' \
@@ -109,7 +109,7 @@ clamped_body()
 {
 
 	qemu_then 'echo "EDU: clamping DMA 0x10000000 to 0x0!"'
-	run 1 EXTANT_QEMU="$PWD/lying"
+	run 1 EXTANT_QEMU="$PWD/lying" EXTANT_RUNS=pc.aged
 	atf_check -o match:'^edu0 +pc +aged .* an address was clamped$' \
 	    cat output
 }
@@ -137,7 +137,7 @@ no_device_body()
 	exec qemu-system-x86_64 "$@"
 	LIAR
 	chmod +x lying
-	run 1 EXTANT_QEMU="$PWD/lying"
+	run 1 EXTANT_QEMU="$PWD/lying" EXTANT_RUNS=pc.aged
 	atf_check -o match:'^edu pc aged: FAILED: no figures' cat output
 	atf_check -o match:'^qemu pc aged: FAILED: status 35, not 33' cat output
 	printf '#!/bin/sh\nexit 1\n' >lying
@@ -146,6 +146,8 @@ no_device_body()
 	    tail -n 1 errors
 	run 1 EXTANT_QEMU="$PWD/absent"
 	atf_check -o match:'FAILED: .*absent not found$' tail -n 1 errors
+	run 1 EXTANT_RUNS=pc.old
+	atf_check -o match:'FAILED: no machine and map pc.old$' tail -n 1 errors
 	run 1 EXTANT_KERNEL=absent
 	atf_check -o match:"FAILED: no kernel absent$" tail -n 1 errors
 }
