@@ -13,10 +13,12 @@
 #include <dev/dmabuf.h>
 
 /*
- * dmabuf_map: addresses and a loaded map for memory that is allocated.
+ * dmabuf_map: addresses and a loaded map for memory that is allocated.  The
+ * map keeps the boundary, too: of an I/O MMU's addresses, and of what
+ * bus_dma(9) checks before the device gets it.
  */
 static int
-dmabuf_map(struct dmabuf *d, bus_size_t size)
+dmabuf_map(struct dmabuf *d, bus_size_t size, bus_size_t boundary)
 {
 	void *kva;
 	int error;
@@ -24,8 +26,8 @@ dmabuf_map(struct dmabuf *d, bus_size_t size)
 	if ((error = bus_dmamem_map(d->d_tag, &d->d_seg, 1, size, &kva,
 	    BUS_DMA_NOWAIT)) != 0)
 		return (error);
-	error = bus_dmamap_create(d->d_tag, size, 1, size, 0, BUS_DMA_NOWAIT,
-	    &d->d_map);
+	error = bus_dmamap_create(d->d_tag, size, 1, size, boundary,
+	    BUS_DMA_NOWAIT, &d->d_map);
 	if (error == 0) {
 		error = bus_dmamap_load_raw(d->d_tag, d->d_map, &d->d_seg, 1,
 		    size, BUS_DMA_NOWAIT);
@@ -53,7 +55,7 @@ dmabuf_get(struct dmabuf *d, bus_dma_tag_t tag, const char *name,
 	error = bus_dmamem_alloc(tag, size, align, boundary, &d->d_seg, 1,
 	    &nsegs, BUS_DMA_NOWAIT);
 	if (error == 0) {
-		error = dmabuf_map(d, size);
+		error = dmabuf_map(d, size, boundary);
 		if (error != 0)
 			bus_dmamem_free(tag, &d->d_seg, 1);
 	} else
