@@ -1288,6 +1288,18 @@ try_load(bus_dma_tag_t tag, char *va, bus_size_t size, bus_size_t max,
 	bus_dmamap_destroy(tag, map);
 }
 
+/* Is there memory at the six pages behind these 64, which buffers reach? */
+static bool
+mapped_behind(const char *base)
+{
+	int i;
+
+	for (i = 64; i < 70; i++)
+		if (vm_md_vtophys(base + i * PAGE) == VM_PADDR_NONE)
+			return (false);
+	return (true);
+}
+
 /*
  * Buffers whose kernel address and physical address differ modulo the
  * boundary, and which are contiguous for the kernel alone: what lies beyond
@@ -1314,7 +1326,7 @@ ATF_TC_BODY(load_cut, tc)
 		base = usermode_physmem_back(pa, 64 * PAGE);
 		ATF_REQUIRE(base != NULL);
 		if (((uintptr_t)base - pa) % (64 * KiB) != 0 &&
-		    vm_md_vtophys(base + 70 * PAGE) != VM_PADDR_NONE)
+		    mapped_behind(base))
 			break;
 	}
 	ATF_REQUIRE_MSG(pa < 9 * GiB, "the host's mappings do not serve");
