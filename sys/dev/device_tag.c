@@ -5,7 +5,7 @@
  */
 
 /*
- * The tag with which a driver begins.
+ * The tag with which a driver begins, and what it says when memory is short.
  */
 
 #include <sys/systm.h>
@@ -14,11 +14,19 @@
 
 #include <dev/device_tag.h>
 
+void
+device_explain(const char *name, int error)
+{
+	const struct vm_pgreq page = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
+
+	if (error == ENOMEM)
+		vm_pglist_explain_print(name, &page);
+}
+
 int
 device_tag(bus_dma_tag_t parent, const char *name, bus_addr_t max,
     bus_size_t align, bus_dma_tag_t *tagp)
 {
-	const struct vm_pgreq page = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
 	int error;
 
 	error = bus_dmatag_create(parent, name, 0, max, tagp, BUS_DMA_NOWAIT);
@@ -27,8 +35,6 @@ device_tag(bus_dma_tag_t parent, const char *name, bus_addr_t max,
 		bus_dmatag_destroy(*tagp);
 	if (error != 0)
 		printf("%s: no DMA tag: %s\n", name, errno_name(error));
-	/* It takes a page of the kernel's at most. */
-	if (error == ENOMEM)
-		vm_pglist_explain_print(name, &page);
+	device_explain(name, error);
 	return (error);
 }

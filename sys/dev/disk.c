@@ -19,6 +19,7 @@
 #include <sys/systm.h>
 
 #include <dev/cksum.h>
+#include <dev/device_tag.h>
 #include <dev/disk.h>
 
 #define	XFER		((bus_size_t)DMAPAGES_MAX * VM_PAGE_SIZE)
@@ -230,8 +231,9 @@ prepare(struct disk *dk)
 		return (error);
 	dk->dk_odd = km_map_alloc(ODD_SIZE, VM_PAGE_SIZE, 0);
 	if (dk->dk_odd == NULL) {
-		printf("%s: no kernel memory of %ju bytes\n", dk->dk_name,
-		    (uintmax_t)ODD_SIZE);
+		printf("%s: no kernel memory of %ju bytes: %s\n", dk->dk_name,
+		    (uintmax_t)ODD_SIZE, errno_name(ENOMEM));
+		device_explain(dk->dk_name, ENOMEM);
 		return (ENOMEM);
 	}
 	return (dmapages_get(&dk->dk_pages, dk->dk_tag, dk->dk_name,

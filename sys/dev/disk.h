@@ -49,7 +49,7 @@ struct disk {
  * disk_job: read the first 16 MiB, print what cksum(1) says of them; and if
  * the disk begins with the line "extant scratch", copy the first half of that
  * to the second, read that again and compare.
- * => 0; ENOTSUP: the limits allow no transfer; another error number; each
+ * => 0; EOPNOTSUPP: the limits allow no transfer; another error number; each
  *    after one line on the console.
  * => dk_moved: the bytes that were moved, in both directions together.
  * => the memory stays allocated, until disk_release().

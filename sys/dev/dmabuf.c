@@ -10,6 +10,7 @@
 
 #include <sys/systm.h>
 
+#include <dev/device_tag.h>
 #include <dev/dmabuf.h>
 
 /*
@@ -56,8 +57,10 @@ dmabuf_get(struct dmabuf *d, bus_dma_tag_t tag, const char *name,
 	    &nsegs, BUS_DMA_NOWAIT);
 	if (error == 0) {
 		error = dmabuf_map(d, size, boundary);
-		if (error != 0)
+		if (error != 0) {
+			device_explain(name, error);
 			bus_dmamem_free(tag, &d->d_seg, 1);
+		}
 	} else
 		bus_dmamem_explain(tag, size, align, boundary);
 	if (error != 0)

@@ -520,11 +520,13 @@ use_buffer(struct fdc_buffer *fb)
 	    BUF_SIZE, &kva, BUS_DMA_NOWAIT)) != 0) {
 		printf(FDC_NAME ": buffer does not map: %s\n",
 		    errno_name(error));
+		device_explain(FDC_NAME, error);
 		return (error);
 	}
 	if ((error = bus_dmamap_create(fdc_tag, BUF_SIZE, 1, BUF_SIZE,
 	    I8237_BOUNDARY, BUS_DMA_NOWAIT, &map)) != 0) {
 		printf(FDC_NAME ": no DMA map: %s\n", errno_name(error));
+		device_explain(FDC_NAME, error);
 		bus_dmamem_unmap(fdc_tag, kva, BUF_SIZE);
 		return (error);
 	}

@@ -529,13 +529,16 @@ start(struct ahci *a)
 		return (error);
 	error = dmabuf_get(&a->a_mem, a->a_tag, AHCI_NAME, VM_PAGE_SIZE,
 	    LIST_ALIGN, 0);
-	if (error != 0)
-		return (error);
-	pci_enable(&a->a_func, PCI_COMMAND_MASTER);
-	if ((error = examine(a)) == 0 && a->a_found)
-		set_disk(a, max);
-	else
+	if (error == 0) {
+		pci_enable(&a->a_func, PCI_COMMAND_MASTER);
+		error = examine(a);
+		if (error == 0 && a->a_found) {
+			set_disk(a, max);
+			return (0);
+		}
 		release(a);
+	}
+	bus_dmatag_destroy(a->a_tag);
 	return (error);
 }
 

@@ -417,7 +417,8 @@ receive_part(struct e1000 *e, unsigned at, bool *last)
 }
 
 /*
- * receive: a whole frame, from whomever.
+ * receive: a whole frame, from whomever.  Parts of no bytes may come without
+ * end, as fast as we give the buffers back.
  * => 0; ETIMEDOUT; EIO.
  */
 static int
@@ -429,15 +430,15 @@ receive(struct e1000 *e, unsigned ms, unsigned *len, unsigned *parts)
 
 	*len = *parts = 0;
 	while (!last) {
+		if (nanotime() > end)
+			return (ETIMEDOUT);
 		n = receive_part(e, *len, &last);
 		if (n == -2)
 			return (EIO);
 		if (n >= 0) {
 			*len += (unsigned)n;
 			++*parts;
-		} else if (nanotime() > end)
-			return (ETIMEDOUT);
-		else
+		} else
 			delay(10);
 	}
 	return (0);
@@ -603,6 +604,7 @@ get_maps(struct e1000 *e)
 	}
 	if (error != 0)
 		printf("%s: no map: %s\n", e->e_name, errno_name(error));
+	device_explain(e->e_name, error);
 	return (error);
 }
 

@@ -291,11 +291,16 @@ buffer_get(struct buffer *b, bus_dma_tag_t tag)
 		return (error);
 	}
 	if ((error = bus_dmamem_map(tag, &b->b_seg, nsegs, BUF_SIZE, &kva,
-	    BUS_DMA_NOWAIT)) != 0 ||
-	    (error = bus_dmamap_create(tag, EDU_BUF_SIZE, 2, EDU_BUF_SIZE, 0,
-	    BUS_DMA_NOWAIT, &b->b_map)) != 0) {
+	    BUS_DMA_NOWAIT)) == 0) {
+		error = bus_dmamap_create(tag, EDU_BUF_SIZE, 2, EDU_BUF_SIZE,
+		    0, BUS_DMA_NOWAIT, &b->b_map);
+		if (error != 0)
+			bus_dmamem_unmap(tag, kva, BUF_SIZE);
+	}
+	if (error != 0) {
 		printf(EDU_NAME ": no map for a buffer: %s\n",
 		    errno_name(error));
+		device_explain(EDU_NAME, error);
 		bus_dmamem_free(tag, &b->b_seg, nsegs);
 		return (error);
 	}
@@ -484,9 +489,11 @@ tags_create(void)
 		return (EINVAL);
 	}
 	if ((error = device_tag(pci_dma_tag(&edu_func), EDU_NAME, mask, 1,
-	    &edu_tag)) == 0)
-		error = device_tag(edu_tag, EDU_NAME, EDU_SAFE_MAX, 1,
-		    &edu_safe_tag);
+	    &edu_tag)) != 0)
+		return (error);
+	if ((error = device_tag(edu_tag, EDU_NAME, EDU_SAFE_MAX, 1,
+	    &edu_safe_tag)) != 0)
+		bus_dmatag_destroy(edu_tag);
 	edu_figures.df_tag = edu_tag;
 	edu_figures.df_max = mask;
 	return (error);

@@ -38,6 +38,7 @@
 #define	NVME_NAME	"nvme0"
 
 #define	PAGE		4096U		/* CC.MPS 0 */
+#define	PRP_ALIGN	4U		/* [NVME] 4.3, of the first entry */
 #define	NIOQ		2		/* pairs, at most */
 #define	NQUEUE		(1 + NIOQ)	/* with the admin queue, 0 */
 #define	DEPTH		16U		/* entries of a queue */
@@ -77,7 +78,7 @@ static struct disk nvme_disk = {
 	.dk_nsegs = DMAPAGES_MAX + 1,	/* fewer than a list has entries */
 	.dk_maxsegsz = PAGE,
 	.dk_boundary = PAGE,
-	.dk_align = 4,			/* [NVME] 4.3, of the first entry */
+	.dk_align = PRP_ALIGN,
 	.dk_transfer = transfer,
 };
 
@@ -672,6 +673,10 @@ examine(void)
 	for (i = IDCTRL_MN_LEN; i > 0 && model[i - 1] == ' ';)
 		i--;
 	model[i] = '\0';
+	while (i-- > 0) {
+		if (model[i] < ' ' || model[i] > '~')
+			model[i] = '?';
+	}
 	mdts = info.d_kva[IDCTRL_MDTS];
 	nvme_disk.dk_max = mdts != 0 && mdts < 20 ? PAGE << mdts : 0;
 	printf(NVME_NAME " at pci %u:%u.%u: version %u.%u, %s\n",
@@ -696,16 +701,18 @@ nvme_attach(void)
 	cap = read64(NVME_CAP);
 	if ((error = check_capabilities(cap)) != 0)
 		return (error);
-	if ((error = device_tag(pci_dma_tag(&nvme_func), NVME_NAME,
-	    BUS_ADDR_MAX, 1, &nvme_tag)) != 0)
-		return (error);
 	if ((error = stop()) != 0) {
 		printf(NVME_NAME ": cannot be reset: %s\n", errno_name(error));
 		return (error);
 	}
+	if ((error = device_tag(pci_dma_tag(&nvme_func), NVME_NAME,
+	    BUS_ADDR_MAX, PRP_ALIGN, &nvme_tag)) != 0)
+		return (error);
 	cmb_attach(cap);
-	if ((error = start()) != 0 || (error = examine()) != 0)
+	if ((error = start()) != 0 || (error = examine()) != 0) {
 		release();
+		bus_dmatag_destroy(nvme_tag);
+	}
 	return (error);
 }
 

@@ -439,7 +439,18 @@ find_disk(struct piixide *p)
 /*
  * claim_ports: of both channels, all or none.  => 0, or an error number after
  * one line.
+ * release_ports: the first n of these claims.
  */
+static void
+release_ports(unsigned n)
+{
+	struct claims *ports = &bus_get()->b_ports;
+
+	while (n-- > 0)
+		(void)claim_release(ports, n % 2 == 0 ? cmd_ports[n / 2] :
+		    ctl_ports[n / 2]);
+}
+
 static int
 claim_ports(void)
 {
@@ -454,9 +465,7 @@ claim_ports(void)
 		    claim_region(ports, ctl_ports[i / 2], 1, PIIX_NAME);
 	if (error == 0)
 		return (0);
-	for (i--; i-- > 0;)
-		(void)claim_release(ports, i % 2 == 0 ? cmd_ports[i / 2] :
-		    ctl_ports[i / 2]);
+	release_ports(i - 1);
 	return (error);
 }
 
@@ -469,7 +478,8 @@ map_registers(struct piixide *p)
 	struct pci_bar bar;
 
 	if (pci_bar_read(&p->p_func, PIIX_BAR, &bar) != 0 || !bar.pb_io ||
-	    bar.pb_size < NCHANNEL * BM_NPORT) {
+	    bar.pb_size < NCHANNEL * BM_NPORT ||
+	    bar.pb_base + bar.pb_size > UINT16_MAX + 1) {
 		printf(PIIX_NAME ": base address register %u is of no use\n",
 		    PIIX_BAR);
 		return (ENODEV);
@@ -493,8 +503,11 @@ get_memory(struct piixide *p)
 	if ((error = device_tag(pci_dma_tag(&p->p_func), PIIX_NAME, UINT32_MAX,
 	    PRD_ALIGN, &p->p_tag)) != 0)
 		return (error);
-	return (dmabuf_get(&p->p_table, p->p_tag, PIIX_NAME, TABLE_SIZE,
-	    TABLE_ALIGN, PRD_LINE));
+	error = dmabuf_get(&p->p_table, p->p_tag, PIIX_NAME, TABLE_SIZE,
+	    TABLE_ALIGN, PRD_LINE);
+	if (error != 0)
+		bus_dmatag_destroy(p->p_tag);
+	return (error);
 }
 
 static void
@@ -567,7 +580,9 @@ piixide_attach(void)
 		return (ENXIO);
 	if ((error = map_registers(p)) != 0 || (error = claim_ports()) != 0)
 		return (error);
-	return (examine(p));
+	if ((error = examine(p)) != 0)
+		release_ports(2 * NCHANNEL);
+	return (error);
 }
 
 static int

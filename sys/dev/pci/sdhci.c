@@ -140,14 +140,19 @@ wait_reg(unsigned reg, uint32_t mask, uint32_t value, unsigned ms)
 }
 
 /*
- * reset: the controller stops whatever it does, and forgets its settings.
+ * reset: the controller stops whatever it does, and forgets its settings.  One
+ * that does not may not be master of the bus any more.
  */
 static int
 reset(void)
 {
+	int error;
 
 	mmio_write32(regs, R_CLOCK, CLOCK_RESET);
-	return (wait_reg(R_CLOCK, CLOCK_RESET, 0, WAIT_RESET));
+	error = wait_reg(R_CLOCK, CLOCK_RESET, 0, WAIT_RESET);
+	if (error != 0)
+		pci_disable(&func, PCI_COMMAND_MASTER);
+	return (error);
 }
 
 /*
@@ -299,6 +304,7 @@ power_up(void)
 		    mmio_read32(regs, R_CLOCK));
 		return (error);
 	}
+	pci_enable(&func, PCI_COMMAND_MASTER);
 	mmio_write32(regs, R_INTR_ENABLE, ~0U);
 	mmio_write32(regs, R_INTR_SIGNAL, 0);
 	mmio_write32(regs, R_HOST, HOST_3V3);
@@ -495,7 +501,6 @@ sdhci_attach(void)
 	if ((error = device_tag(pci_dma_tag(&func), SD_NAME, SDMA_MAX,
 	    1 << SHIFT, &sdhci_tag)) != 0)
 		return (error);
-	pci_enable(&func, PCI_COMMAND_MASTER);
 	printf(SD_NAME " at pci %u:%u.%u: SD host controller, capabilities "
 	    "%08x, base clock %u MHz\n", func.pf_bus, func.pf_dev,
 	    func.pf_func, caps, CAPS_BASE(caps));

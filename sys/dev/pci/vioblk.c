@@ -62,6 +62,7 @@ struct vioblk {
 	struct dmabuf	vb_request;	/* header, status */
 	struct disk	vb_disk;
 	bool		vb_works;
+	bool		vb_nomem;	/* as there was none for it */
 };
 
 static struct vioblk units[NUNIT];
@@ -265,7 +266,8 @@ attach(struct vioblk *vb, const struct pci_func *f, unsigned unit)
 }
 
 /*
- * If one of several does not work, the job says so.
+ * If one of several does not work, the job says so, unless memory was short:
+ * the others do theirs then.
  */
 static int
 vioblk_attach(void)
@@ -277,6 +279,7 @@ vioblk_attach(void)
 	nunits = virtio_pci_list(VIRTIO_TYPE_BLK, funcs, NUNIT);
 	for (i = 0; i < nunits; i++) {
 		e = attach(&units[i], &funcs[i], i);
+		units[i].vb_nomem = e == ENOMEM;
 		if (error != 0 && (e == 0 || i == 0))
 			error = e;
 	}
@@ -289,7 +292,7 @@ unit_job(struct vioblk *vb)
 	int error;
 
 	if (!vb->vb_works)
-		return (EIO);
+		return (vb->vb_nomem ? ENOMEM : EIO);
 	if ((error = disk_job(&vb->vb_disk)) != 0)
 		release(vb);
 	else
@@ -306,7 +309,7 @@ vioblk_job(void)
 
 	for (i = 0; i < nunits; i++) {
 		e = unit_job(&units[i]);
-		if (error == 0)
+		if (error == 0 || (error == ENOMEM && e != 0))
 			error = e;
 	}
 	return (error);

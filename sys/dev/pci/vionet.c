@@ -22,6 +22,7 @@
 #include <sys/systm.h>
 
 #include <dev/cksum.h>
+#include <dev/device_tag.h>
 #include <dev/pci/virtio_pci.h>
 #include <dev/pci/virtioreg.h>
 
@@ -79,6 +80,7 @@ struct vionet {
 	struct slot	vn_slots[NSLOT];
 	uint64_t	vn_moved;	/* bytes of frames, in this job */
 	bool		vn_works;
+	bool		vn_nomem;	/* as there was none for it */
 };
 
 static struct vionet units[NUNIT];
@@ -470,10 +472,11 @@ vionet_job(void)
 	for (i = 0; i < nunits; i++)
 		units[i].vn_moved = 0;
 	for (i = 0; i < nunits; i++) {
-		e = units[i].vn_works ? exchange(&units[i]) : EIO;
+		e = units[i].vn_works ? exchange(&units[i]) :
+		    units[i].vn_nomem ? ENOMEM : EIO;
 		if (e != 0 && e != ENODEV && units[i].vn_works)
 			release(&units[i]);
-		if (error == 0 || error == ENODEV)
+		if (error == 0 || error == ENODEV || error == ENOMEM)
 			error = e != 0 ? e : error;
 	}
 	for (i = 0; i < nunits && error == 0; i++)
@@ -504,6 +507,7 @@ get_slots(struct vionet *vn)
 			vn->vn_slots[k].s_map = NULL;
 			printf("%s: no map: %s\n", vn->vn_name,
 			    errno_name(error));
+			device_explain(vn->vn_name, error);
 			return (error);
 		}
 	}
@@ -595,7 +599,8 @@ attach(struct vionet *vn, const struct pci_func *f, unsigned unit)
 }
 
 /*
- * If one of several does not work, the job says so.
+ * If one of several does not work, the job says so, unless memory was short:
+ * the others do theirs then.
  */
 static int
 vionet_attach(void)
@@ -607,6 +612,7 @@ vionet_attach(void)
 	nunits = virtio_pci_list(VIRTIO_TYPE_NET, funcs, NUNIT);
 	for (i = 0; i < nunits; i++) {
 		e = attach(&units[i], &funcs[i], i);
+		units[i].vn_nomem = e == ENOMEM;
 		if (error != 0 && (e == 0 || i == 0))
 			error = e;
 	}
