@@ -26,6 +26,10 @@
 #define	MSEC		UINT64_C(1000000)
 #define	SEC		UINT64_C(1000000000)
 
+/* The host may be late by seconds, now and then. */
+#define	PATIENCE	(100 * SEC)	/* for what must come in the end */
+#define	TRIES		5		/* of what must be quick */
+
 static const struct vm_memrange machine[] = {
 	{ 1 * MiB, 7 * MiB }, { 64 * MiB, 8 * MiB }
 };
@@ -107,6 +111,15 @@ wait_join(struct waiter *t, int expected)
 		ATF_REQUIRE_EQ(t->t_rsegs, 0);
 }
 
+/* Until it has what it waited for; who is never served runs into the limit. */
+static void
+wait_done(struct waiter *t)
+{
+
+	while (!atomic_load(&t->t_done))
+		usleep(50);
+}
+
 /* Nobody needs to wait for what is there. */
 ATF_TC_WITHOUT_HEAD(at_once);
 ATF_TC_BODY(at_once, tc)
@@ -136,7 +149,8 @@ ATF_TC_BODY(timeout, tc)
 {
 	struct vm_audit before, after;
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
-	uint64_t began, took;
+	uint64_t began, took = UINT64_MAX;
+	unsigned i;
 
 	(void)tc;
 	start_full();
@@ -144,10 +158,12 @@ ATF_TC_BODY(timeout, tc)
 	req.vpr_high = 16 * MiB;
 	req.vpr_flags = VM_PG_WAIT;
 	req.vpr_timeout = 120 * MSEC;
-	began = vm_md_nanotime();
-	ATF_REQUIRE_EQ(run_error(&req), EWOULDBLOCK);
-	took = vm_md_nanotime() - began;
-	ATF_REQUIRE(took >= 120 * MSEC);
+	for (i = 0; i < TRIES && took >= 2 * SEC; i++) {
+		began = vm_md_nanotime();
+		ATF_REQUIRE_EQ(run_error(&req), EWOULDBLOCK);
+		took = vm_md_nanotime() - began;
+		ATF_REQUIRE(took >= 120 * MSEC);
+	}
 	ATF_REQUIRE(took < 2 * SEC);
 	req.vpr_timeout = 1;
 	ATF_REQUIRE_EQ(run_error(&req), EWOULDBLOCK);
@@ -172,14 +188,13 @@ ATF_TC_BODY(interrupted, tc)
 {
 	struct sigaction sa = { .sa_handler = nothing };
 	struct waiter t;
-	unsigned i;
 
 	(void)tc;
 	start_full();
 	ATF_REQUIRE_EQ(sigaction(SIGUSR1, &sa, NULL), 0);
 	wait_start(&t, PAGE, 0, 1);
 	/* A signal that comes while it looks does not interrupt a sleep. */
-	for (i = 0; i < 1000 && !atomic_load(&t.t_done); i++) {
+	while (!atomic_load(&t.t_done)) {
 		(void)pthread_kill(t.t_thread, SIGUSR1);
 		usleep(2000);
 	}
@@ -195,14 +210,14 @@ served_by(void (*release)(void))
 	struct waiter t;
 
 	start_full();
-	wait_start(&t, PAGE, 20 * SEC, 1);
+	wait_start(&t, PAGE, PATIENCE, 1);
 	usleep(20000);
 	ATF_REQUIRE(!atomic_load(&t.t_done));
 	release();
 	wait_join(&t, 0);
 	ATF_REQUIRE_EQ(t.t_rsegs, 1);
 	ATF_REQUIRE(t.t_seg[0].vps_start < 16 * MiB);
-	ATF_REQUIRE(t.t_nsec < 10 * SEC);
+	ATF_REQUIRE(t.t_nsec < PATIENCE / 2);
 	ATF_REQUIRE_EQ(vm_pglist_free(t.t_seg[0].vps_start, 0), 0);
 	audit_ok(NULL);
 }
@@ -251,21 +266,20 @@ ATF_TC_BODY(served_by_trim, tc)
 	ATF_REQUIRE_EQ(taken[0] + PAGE, taken[1]);
 	req.vpr_high = 16 * MiB;
 	pa = run_alloc(&req);
-	wait_start(&t, PAGE, 20 * SEC, 1);
+	wait_start(&t, PAGE, PATIENCE, 1);
 	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa + PAGE, PAGE), 0);
 	wait_join(&t, 0);
 	ATF_REQUIRE_EQ(t.t_seg[0].vps_start, pa);
 }
 
-/* What lies on another CPU's queue when the request comes is found. */
-ATF_TC_WITHOUT_HEAD(served_from_a_queue);
-ATF_TC_BODY(served_from_a_queue, tc)
+/* => how long a request took of which all lies on another CPU's queue. */
+static uint64_t
+take_from_a_queue(void)
 {
 	static paddr_t pages[8 * MiB / PAGE];
 	struct waiter t;
 	unsigned i, n;
 
-	(void)tc;
 	usermode_console(NULL);
 	vm_start(machine, NITEMS(machine));
 	for (n = 0; (pages[n] = vm_page_alloc(0, 0)) != VM_PADDR_NONE;)
@@ -276,10 +290,23 @@ ATF_TC_BODY(served_from_a_queue, tc)
 	t.t_req = (struct vm_pgreq)VM_PGREQ_INITIALIZER(32 * PAGE);
 	t.t_req.vpr_low = 16 * MiB;
 	t.t_req.vpr_flags = VM_PG_WAIT;
-	t.t_req.vpr_timeout = 10 * SEC;
+	t.t_req.vpr_timeout = PATIENCE;
 	ATF_REQUIRE_EQ(pthread_create(&t.t_thread, NULL, waiting, &t), 0);
 	wait_join(&t, 0);
-	ATF_REQUIRE(t.t_nsec < SEC);
+	return (t.t_nsec);
+}
+
+/* What lies on another CPU's queue when the request comes is found. */
+ATF_TC_WITHOUT_HEAD(served_from_a_queue);
+ATF_TC_BODY(served_from_a_queue, tc)
+{
+	uint64_t took = UINT64_MAX;
+	unsigned i;
+
+	(void)tc;
+	for (i = 0; i < TRIES && took >= SEC; i++)
+		took = take_from_a_queue();
+	ATF_REQUIRE(took < SEC);
 }
 
 /* Equals are served in the order in which they came. */
@@ -287,20 +314,17 @@ ATF_TC_WITHOUT_HEAD(fifo);
 ATF_TC_BODY(fifo, tc)
 {
 	static struct waiter t[8];
-	unsigned i, k, wait;
+	unsigned i, k;
 
 	(void)tc;
 	for (k = 0; k < 10; k++) {
 		start_full();
 		atomic_store(&places, 0);
 		for (i = 0; i < NITEMS(t); i++)
-			wait_start(&t[i], PAGE, 30 * SEC, i + 1);
+			wait_start(&t[i], PAGE, PATIENCE, i + 1);
 		for (i = 0; i < NITEMS(t); i++) {
 			release_page();
-			for (wait = 0; wait < 100000 &&
-			    !atomic_load(&t[i].t_done); wait++)
-				usleep(50);
-			ATF_REQUIRE(atomic_load(&t[i].t_done));
+			wait_done(&t[i]);
 			ATF_REQUIRE_EQ_MSG(t[i].t_place, i + 1,
 			    "round %u: waiter %u was not served in its turn",
 			    k, i);
@@ -318,8 +342,8 @@ ATF_TC_BODY(passed_over, tc)
 
 	(void)tc;
 	start_full();
-	wait_start(&large, 4 * MiB, 30 * SEC, 1);
-	wait_start(&small, PAGE, 30 * SEC, 2);
+	wait_start(&large, 4 * MiB, PATIENCE, 1);
+	wait_start(&small, PAGE, PATIENCE, 2);
 	release_page();
 	wait_join(&small, 0);
 	ATF_REQUIRE(!atomic_load(&large.t_done));
@@ -343,7 +367,7 @@ ATF_TC_BODY(other_window, tc)
 	wait_start(&low, PAGE, 0, 1);
 	req.vpr_low = 16 * MiB;
 	req.vpr_flags = VM_PG_WAIT;
-	req.vpr_timeout = 5 * SEC;
+	req.vpr_timeout = PATIENCE;
 	for (i = 0; i < 100; i++)
 		(void)run_alloc(&req);
 	ATF_REQUIRE(!atomic_load(&low.t_done));
@@ -357,22 +381,23 @@ ATF_TC_BODY(impossible, tc)
 {
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
 	struct waiter never, late;
-	unsigned i;
+	unsigned i, slow = 0;
 
 	(void)tc;
 	start_full();
 	wait_start(&never, GiB, 0, 1);
 	req.vpr_flags = VM_PG_WAIT;
-	req.vpr_timeout = 5 * SEC;
+	req.vpr_timeout = PATIENCE;
 	for (i = 0; i < 100; i++)
 		(void)run_alloc(&req);
 	/* Also for those whose window is the same. */
 	for (i = 0; i < 50; i++) {
-		wait_start(&late, PAGE, 20 * SEC, 2);
+		wait_start(&late, PAGE, PATIENCE, 2);
 		release_page();
 		wait_join(&late, 0);
-		ATF_REQUIRE(late.t_nsec < 5 * SEC);
+		slow += late.t_nsec > 5 * SEC;
 	}
+	ATF_REQUIRE_MSG(slow < 5, "%u of %u waited long", slow, i);
 	ATF_REQUIRE(!atomic_load(&never.t_done));
 	audit_ok(NULL);
 	/* It waits for ever: the process ends with it. */
