@@ -14,8 +14,11 @@
  * untouched, and so cost nothing, until they are used.
  *
  * The host allows a process so many separate mappings (vm.max_map_count, 65530
- * by default).  Mapping fails when they are used up; unmapping a page between
- * two others may need one too, and has no way to fail.
+ * by default).  Mapping fails when they are used up.  Unmapping may not fail,
+ * but the host may refuse it, too: Linux lets mmap(2) end with one mapping too
+ * many, and begins no other then.  For that there is a spare mapping, which is
+ * given up first.  (Unmapping a page between two others that the host made one
+ * mapping with it needs more of them, and may still be refused.)
  */
 
 #include <sys/kpmap.h>
@@ -32,6 +35,7 @@
 static pthread_mutex_t range_lock = PTHREAD_MUTEX_INITIALIZER;
 static vaddr_t range_start;		/* 0: not there yet */
 static uint64_t *table;
+static void *spare;			/* or NULL */
 
 static void *
 reserve(vsize_t size, int prot)
@@ -44,7 +48,35 @@ reserve(vsize_t size, int prot)
 	return (va);
 }
 
-/* Lock held from here on: the range, made when first asked for. */
+/*
+ * Lock held from here on.
+ */
+
+/* Shared, so that the host makes one mapping of it with nothing else. */
+static bool
+spare_get(void)
+{
+	void *va;
+
+	if (spare != NULL)
+		return (true);
+	va = mmap(NULL, VM_PAGE_SIZE, PROT_NONE, MAP_SHARED | MAP_ANONYMOUS |
+	    MAP_NORESERVE, -1, 0);
+	if (va != MAP_FAILED)
+		spare = va;
+	return (spare != NULL);
+}
+
+static void
+spare_drop(void)
+{
+
+	if (spare != NULL)
+		munmap(spare, VM_PAGE_SIZE);
+	spare = NULL;
+}
+
+/* The range, made when first asked for. */
 static vaddr_t
 range_get(void)
 {
@@ -91,6 +123,8 @@ enter_locked(vaddr_t va, paddr_t pa, unsigned prot)
 		return (EINVAL);
 	if (*entry_of(va) != 0)
 		return (EEXIST);
+	if (!spare_get())
+		return (ENOMEM);
 	if ((prot & PMAP_KWRITE) != 0)
 		hostprot |= PROT_WRITE;
 	if ((prot & PMAP_KEXEC) != 0)
@@ -115,17 +149,25 @@ pmap_kenter(vaddr_t va, paddr_t pa, unsigned prot)
 	return (error);
 }
 
+static bool
+hide(vaddr_t va, vsize_t size)
+{
+
+	return (mmap((void *)va, size, PROT_NONE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED);
+}
+
 static void
 remove_locked(vaddr_t va, vsize_t size)
 {
 	vaddr_t at;
-	void *hidden;
 
-	hidden = mmap((void *)va, size, PROT_NONE, MAP_PRIVATE |
-	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-	if (hidden == MAP_FAILED)
-		vm_md_panic("the host refuses to unmap %zu bytes at %p", size,
-		    (void *)va);
+	if (!hide(va, size)) {
+		spare_drop();
+		if (!hide(va, size))
+			vm_md_panic("the host refuses to unmap %zu bytes at "
+			    "%p", size, (void *)va);
+	}
 	for (at = va; at < va + size; at += VM_PAGE_SIZE) {
 		if (*entry_of(at) != 0)
 			*entry_of(at) = 0;
@@ -172,6 +214,7 @@ usermode_pmap_release(void)
 		munmap((void *)range_start, RANGE_SIZE);
 		munmap(table, TABLE_SIZE);
 	}
+	spare_drop();
 	range_start = 0;
 	pthread_mutex_unlock(&range_lock);
 }
