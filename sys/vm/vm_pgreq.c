@@ -22,7 +22,9 @@
  * heap in the caller's array whose top is the smallest kept, in passes: first
  * only through the long extents, which are few and quickly found, then through
  * shorter and shorter ones.  A piece as long as any that a further pass could
- * find is final; as soon as final pieces are enough, the answer is there.
+ * find is final; as soon as final pieces are enough, the answer is there.  When
+ * nsegs pieces as long as any that may still come are not enough either, there
+ * is none, and all that is left to find out is which error that is.
  */
 
 #include <vm/vm_kassert.h>
@@ -363,13 +365,24 @@ one_hopeless(const struct vm_extmap *map, const struct vm_extreq *er,
 	    er->er_npages > er->er_boundary))));
 }
 
+typedef bool extent_next(struct vm_extmap *, uint64_t n, vm_frame_t from,
+    vm_frame_t limit, struct vm_extent *);
+
 /*
  * The nsegs largest pieces met so far: a heap with the smallest on top.
  */
 struct gather {
+	struct vm_pgwindow g_part[VM_NFREELIST];
+	unsigned	g_nparts;
+	extent_next	*g_next;
+	uint64_t	g_maxseg;	/* frames of a segment */
 	struct vm_pgseg	*g_seg;
 	unsigned	g_max;
 	unsigned	g_n;
+	psize_t		g_need;
+	psize_t		g_limit;	/* no more than ... */
+	unsigned	g_nlong;	/* ... this number of pieces is longer */
+	unsigned	g_nmet;		/* of these, in this pass */
 	psize_t		g_sum;		/* of those kept */
 	psize_t		g_all;		/* of all pieces met */
 };
@@ -447,6 +460,8 @@ gather_piece(struct gather *g, vm_frame_t start, uint64_t npages)
 	struct vm_pgseg piece = { vm_ptoa(start), vm_ptoa(npages) };
 
 	g->g_all += piece.vps_size;
+	if (piece.vps_size > g->g_limit)
+		g->g_nmet++;
 	if (g->g_n < g->g_max) {
 		g->g_seg[g->g_n] = piece;
 		heap_up(g->g_seg, g->g_n++, piece_smaller);
@@ -462,7 +477,7 @@ gather_piece(struct gather *g, vm_frame_t start, uint64_t npages)
 
 /* The pieces of a free extent. */
 static void
-gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
+gather_extent(struct gather *g, const struct vm_extreq *er,
     const struct vm_extent *ext)
 {
 	vm_frame_t a = ext->e_start, line;
@@ -473,8 +488,8 @@ gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
 		if (a >= ext->e_end)
 			return;
 		n = ext->e_end - a;
-		if (n > maxseg)
-			n = maxseg;
+		if (n > g->g_maxseg)
+			n = g->g_maxseg;
 		if (er->er_boundary != 0) {
 			line = (a | (er->er_boundary - 1)) + 1;
 			if (n > line - a)
@@ -485,49 +500,137 @@ gather_extent(struct gather *g, const struct vm_extreq *er, uint64_t maxseg,
 	}
 }
 
-/* One pass: the pieces of all extents of at least n frames. */
+/* Are so many pieces kept that there are no longer ones? */
+static bool
+gather_best(const struct gather *g)
+{
+
+	return (g->g_n == g->g_max && g->g_seg[0].vps_size >= g->g_limit &&
+	    g->g_nmet == g->g_nlong);
+}
+
+/*
+ * Where the extents of a list begin if one that reaches over its lower border
+ * belongs to the list below.
+ */
+static vm_frame_t
+list_begin(struct vm_extmap *map, extent_next *next, vm_frame_t border,
+    vm_frame_t high)
+{
+	struct vm_extent ext;
+
+	if (!next(map, 1, border - 1, border, &ext) ||
+	    !next(map, 1, border - 1, high, &ext))
+		return (border);
+	return (ext.e_end);
+}
+
+/*
+ * The windows in parts by list, the highest first, so that low memory is used
+ * last; no extent is cut.
+ */
+static void
+gather_parts(struct vm_extmap *map, struct gather *g,
+    const struct vm_pgreq *req)
+{
+	struct vm_pgwindow win[VM_NFREELIST], part;
+	unsigned list, i = vm_pgreq_windows(req, win);
+	vm_frame_t high;
+
+	g->g_nparts = 0;
+	while (i-- > 0) {
+		high = win[i].pw_high;
+		for (list = VM_NFREELIST; list-- > 0;) {
+			if (!list_window(&win[i], list, &part))
+				continue;
+			if (part.pw_low > win[i].pw_low)
+				part.pw_low = list_begin(map, g->g_next,
+				    part.pw_low, high);
+			part.pw_high = high;
+			g->g_part[g->g_nparts++] = part;
+			high = part.pw_low;
+		}
+	}
+}
+
+/*
+ * One pass: the pieces of all extents of at least n frames, until no better
+ * ones can come, or those that were met are at least enough bytes.
+ */
 static void
 gather_pass(struct vm_extmap *map, struct gather *g,
-    const struct vm_extreq *er, uint64_t maxseg, uint64_t n,
-    const struct vm_pgwindow *win, unsigned nwin, bool fresh)
+    const struct vm_extreq *er, uint64_t n, psize_t enough)
 {
-	bool (*next)(struct vm_extmap *, uint64_t, vm_frame_t, vm_frame_t,
-	    struct vm_extent *) =
-	    fresh ? vm_extmap_next_fresh : vm_extmap_next;
+	struct vm_extreq any = { .er_npages = n, .er_align = 1 };
 	struct vm_extent ext;
 	vm_frame_t from;
 	unsigned i;
 
 	g->g_n = 0;
+	g->g_nmet = 0;
 	g->g_sum = g->g_all = 0;
-	for (i = 0; i < nwin; i++) {
-		for (from = win[i].pw_low; next(map, n, from, win[i].pw_high,
-		    &ext); from = ext.e_end)
-			gather_extent(g, er, maxseg, &ext);
+	if (g->g_nparts == 0)
+		return;
+	any.er_low = g->g_part[g->g_nparts - 1].pw_low;
+	any.er_high = g->g_part[0].pw_high;
+	if (vm_extmap_lacks(map, &any))
+		return;
+	for (i = 0; i < g->g_nparts; i++) {
+		for (from = g->g_part[i].pw_low; g->g_next(map, n, from,
+		    g->g_part[i].pw_high, &ext); from = ext.e_end) {
+			gather_extent(g, er, &ext);
+			if (g->g_all >= enough || gather_best(g))
+				return;
+		}
 	}
 }
 
 /* Are the pieces of at least size bytes enough? */
 static bool
-gather_enough(const struct gather *g, psize_t size, psize_t need)
+gather_enough(const struct gather *g, psize_t size)
 {
 	psize_t sum = 0;
 	unsigned i;
 
-	if (g->g_sum < need)
+	if (g->g_sum < g->g_need)
 		return (false);
 	for (i = 0; i < g->g_n; i++) {
 		if (g->g_seg[i].vps_size >= size)
 			sum += g->g_seg[i].vps_size;
 	}
-	return (sum >= need);
+	return (sum >= g->g_need);
+}
+
+/*
+ * A pass was not enough: only pieces of up to limit bytes were left out by it.
+ * => false: they cannot be enough.
+ */
+static bool
+gather_narrow(struct gather *g, psize_t limit)
+{
+	psize_t sum;
+	unsigned i;
+
+	if (limit < g->g_limit)
+		g->g_limit = limit;
+	sum = (g->g_max - g->g_n) * g->g_limit;
+	g->g_nlong = 0;
+	for (i = 0; i < g->g_n; i++) {
+		if (g->g_seg[i].vps_size > g->g_limit) {
+			g->g_nlong++;
+			sum += g->g_seg[i].vps_size;
+		} else
+			sum += g->g_limit;
+	}
+	return (sum >= g->g_need);
 }
 
 /* Keep the largest pieces, as many as are needed; by address. */
 static unsigned
-gather_finish(struct gather *g, psize_t need)
+gather_finish(struct gather *g)
 {
 	struct vm_pgseg *segs = g->g_seg;
+	psize_t need = g->g_need;
 	unsigned n;
 
 	heap_sort(segs, g->g_n, piece_smaller);
@@ -540,33 +643,65 @@ gather_finish(struct gather *g, psize_t need)
 	return (n);
 }
 
+/* The most bytes that a segment may have, and a request may use. */
+static psize_t
+longest_piece(const struct vm_extreq *er, const struct vm_pgreq *req)
+{
+	uint64_t longest = maxseg_frames(req);
+
+	if (er->er_boundary != 0 && er->er_boundary < longest)
+		longest = er->er_boundary;
+	return (longest < VM_FRAME_END ? vm_ptoa(longest) : UINT64_MAX);
+}
+
+/*
+ * The next pass: 512, 256, ... 16, 8, 7, ... 1 and 0 frames.  Of short runs
+ * there may be very many, and the closer the steps, the sooner it is clear
+ * that no better ones come.
+ */
+static uint64_t
+shorter(uint64_t n)
+{
+
+	return (n > 8 ? n / 2 : n - 1);
+}
+
 static int
 solve_many(struct vm_extmap *map, const struct vm_extreq *er,
     const struct vm_pgreq *req, struct vm_pgseg *segs, unsigned *rsegs)
 {
-	struct gather g = { .g_seg = segs, .g_max = req->vpr_nsegs };
-	psize_t need = vm_ptoa(er->er_npages), final;
-	uint64_t maxseg = maxseg_frames(req), longest, n;
-	struct vm_pgwindow win[VM_NFREELIST];
-	unsigned nwin = vm_pgreq_windows(req, win);
+	psize_t longest = longest_piece(er, req), size;
+	struct gather g = {
+		.g_next = (req->vpr_flags & VM_PG_FRESH) != 0 ?
+		    vm_extmap_next_fresh : vm_extmap_next,
+		.g_maxseg = maxseg_frames(req),
+		.g_seg = segs,
+		.g_max = req->vpr_nsegs,
+		.g_need = vm_ptoa(er->er_npages),
+		.g_limit = longest
+	};
+	uint64_t n;
 
 	if (map->xm_nfree < er->er_npages)
 		return (ENOMEM);
 	/* No more segments than pages: the rest of the array is not needed. */
 	if (g.g_max > er->er_npages)
 		g.g_max = (unsigned)er->er_npages;
-	longest = er->er_boundary != 0 && er->er_boundary < maxseg ?
-	    er->er_boundary : maxseg;
-	for (n = VM_EXTBLOCK_FRAMES; n > 0; n /= 2) {
-		gather_pass(map, &g, er, maxseg, n, win, nwin,
-		    (req->vpr_flags & VM_PG_FRESH) != 0);
-		final = vm_ptoa(n < longest ? n : longest);
-		if (gather_enough(&g, final, need)) {
-			*rsegs = gather_finish(&g, need);
+	gather_parts(map, &g, req);
+	for (n = VM_EXTBLOCK_FRAMES; n > 0; n = shorter(n)) {
+		gather_pass(map, &g, er, n, UINT64_MAX);
+		size = vm_ptoa(n);
+		if (gather_enough(&g, size < longest ? size : longest)) {
+			*rsegs = gather_finish(&g);
 			return (0);
 		}
+		if (!gather_narrow(&g, size - VM_PAGE_SIZE))
+			break;
 	}
-	return (g.g_all < need ? ENOMEM : EFBIG);
+	/* Not the best now, but all that qualifies. */
+	g.g_limit = UINT64_MAX;
+	gather_pass(map, &g, er, 1, g.g_need);
+	return (g.g_all < g.g_need ? ENOMEM : EFBIG);
 }
 
 int

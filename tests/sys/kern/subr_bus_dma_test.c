@@ -1288,14 +1288,19 @@ try_load(bus_dma_tag_t tag, char *va, bus_size_t size, bus_size_t max,
 	bus_dmamap_destroy(tag, map);
 }
 
-/* Is there memory at the six pages behind these 64, which buffers reach? */
+/*
+ * Is there physical memory at the six pages behind these 64, which buffers
+ * reach?  What is no memory of the machine has its own address as physical
+ * one, or is where km_map has mapped nothing, and a load across it fails.
+ */
 static bool
 mapped_behind(const char *base)
 {
 	int i;
 
 	for (i = 64; i < 70; i++)
-		if (vm_md_vtophys(base + i * PAGE) == VM_PADDR_NONE)
+		if (vm_md_vtophys(base + i * PAGE) ==
+		    (uintptr_t)(base + i * PAGE))
 			return (false);
 	return (true);
 }

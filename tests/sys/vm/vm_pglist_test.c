@@ -276,6 +276,99 @@ ATF_TC_BODY(many_segments_allowed, tc)
 	free(segs);
 }
 
+/* All memory taken, and of 8 pages the first n free again. */
+static void
+short_runs(unsigned n)
+{
+	struct vm_audit va;
+	paddr_t pa;
+	uint64_t i;
+
+	start();
+	while (vm_page_alloc(VM_PG_USERESERVE, 0) != VM_PADDR_NONE)
+		continue;
+	for (i = 0; i < 16 * MiB / PAGE; i++) {
+		pa = i * PAGE;
+		if (i % 8 < n && pa >= MiB)
+			ATF_REQUIRE_EQ(vm_page_free(pa), 0);
+		if (i % 8 < n && pa < 12 * MiB)
+			ATF_REQUIRE_EQ(vm_page_free(4 * GiB + pa), 0);
+	}
+	vm_pageq_flush();
+	audit_ok(&va);
+	ATF_REQUIRE_EQ(va.va_largest, n);
+}
+
+/*
+ * Of pieces of the same size those of the highest list; and with very many
+ * short runs it is soon clear that no better ones come.
+ */
+ATF_TC_WITHOUT_HEAD(segments_of_short_runs);
+ATF_TC_BODY(segments_of_short_runs, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(16 * PAGE);
+	uint64_t before, limit = 60 * 28 * MiB / PAGE;
+	struct vm_pgseg segs[16];
+	unsigned i, n, run;
+
+	(void)tc;
+	req.vpr_nsegs = NITEMS(segs);
+	for (run = 2; run <= 7; run++) {
+		short_runs(run);
+		/* One that brings the summaries up to date. */
+		req.vpr_size = 16 * MiB;
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), run < 5 ?
+		    ENOMEM : EFBIG);
+		before = vm_counter_sum(VM_COUNT_RUN_EXAMINED);
+		req.vpr_size = 16 * PAGE;
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+		ATF_REQUIRE_EQ(n, (16 + run - 1) / run);
+		for (i = 0; i < n; i++)
+			ATF_REQUIRE(segs[i].vps_start >= 4 * GiB);
+		req.vpr_size = 16 * run * PAGE + 1;
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), EFBIG);
+		ATF_REQUIRE_MSG(vm_counter_sum(VM_COUNT_RUN_EXAMINED) -
+		    before < limit, "runs of %u: %" PRIu64, run,
+		    vm_counter_sum(VM_COUNT_RUN_EXAMINED) - before);
+	}
+}
+
+/* A run that lies in two lists is one piece. */
+ATF_TC_WITHOUT_HEAD(segments_over_seams);
+ATF_TC_BODY(segments_over_seams, tc)
+{
+	const struct vm_memrange ram[] = {
+		{ 1 * MiB, 31 * MiB }, { 4 * GiB - 4 * MiB, 8 * MiB }
+	};
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(18 * PAGE);
+	struct vm_pgseg segs[4];
+	unsigned n;
+	uint64_t i;
+
+	(void)tc;
+	vm_start(ram, NITEMS(ram));
+	while (vm_page_alloc(VM_PG_USERESERVE, 0) != VM_PADDR_NONE)
+		continue;
+	for (i = 0; i < 8; i++) {
+		ATF_REQUIRE_EQ(vm_page_free(16 * MiB + (i - 3) * PAGE), 0);
+		ATF_REQUIRE_EQ(vm_page_free(4 * GiB + (i - 6) * PAGE), 0);
+		if (i < 5)
+			ATF_REQUIRE_EQ(vm_page_free(20 * MiB + i * PAGE), 0);
+	}
+	req.vpr_nsegs = 2;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), EFBIG);
+	req.vpr_nsegs = 4;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE_EQ(n, 3);
+	ATF_REQUIRE_EQ(segs[0].vps_start, 16 * MiB - 3 * PAGE);
+	ATF_REQUIRE_EQ(segs[0].vps_size, 8 * PAGE);
+	ATF_REQUIRE_EQ(segs[1].vps_start, 20 * MiB);
+	ATF_REQUIRE_EQ(segs[1].vps_size, 2 * PAGE);
+	ATF_REQUIRE_EQ(segs[2].vps_start, 4 * GiB - 6 * PAGE);
+	ATF_REQUIRE_EQ(segs[2].vps_size, 8 * PAGE);
+	audit_ok(NULL);
+}
+
 /*
  * Reserving and trimming.
  */
@@ -641,6 +734,8 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, zeroed);
 	ATF_TP_ADD_TC(tp, errors_change_nothing);
 	ATF_TP_ADD_TC(tp, many_segments_allowed);
+	ATF_TP_ADD_TC(tp, segments_of_short_runs);
+	ATF_TP_ADD_TC(tp, segments_over_seams);
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, reserve_busy_takes_nothing_back);
 	ATF_TP_ADD_TC(tp, walk);
