@@ -54,6 +54,7 @@
 #define	RESUME_TIME	(5 * SECOND)
 #define	STALL_TIME	(60 * SECOND)	/* a core that does not grow */
 #define	POLL_TIME	(SECOND / 10)
+#define	STEP_TIME	SECOND		/* most that passes unseen */
 #define	PIPE_SIZE	(1 << 20)	/* bytes, of the pipe and of a read */
 #define	FDNAME		"extstat"
 #define	TEXTLEN		200		/* of a foreign message */
@@ -82,13 +83,39 @@ static struct qmp *the_qmp;		/* for the end of the program */
 static const char *partial_file;	/* likewise: to be removed */
 static volatile sig_atomic_t caught;
 
+/*
+ * The time that has passed for us.  Nobody waits for longer than STEP_TIME at
+ * once; where more has passed, the machine stood still, or we did, and QEMU is
+ * not to blame for that.
+ */
 static uint64_t
 now(void)
 {
+	static uint64_t last, passed;
 	struct timespec ts;
+	uint64_t t;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ((uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec);
+	t = (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+	if (last != 0)
+		passed += t - last < STEP_TIME ? t - last : STEP_TIME;
+	last = t;
+	return (passed);
+}
+
+/* Until then, or a step of it. */
+static struct timespec
+span_until(uint64_t until)
+{
+	uint64_t t = now();
+	struct timespec ts;
+
+	t = t < until ? until - t : 0;
+	if (t > STEP_TIME)
+		t = STEP_TIME;
+	ts.tv_sec = (time_t)(t / SECOND);
+	ts.tv_nsec = (long)(t % SECOND);
+	return (ts);
 }
 
 /*
@@ -188,18 +215,14 @@ wait_socket(struct qmp *q, short events)
 {
 	struct pollfd pfd = { .fd = q->q_fd, .events = events };
 	struct timespec ts;
-	uint64_t t;
 	int n;
 
 	do {
 		if (caught != 0 && !q->q_resuming)
 			die_of_signal(q);
-		t = now();
-		if (t >= q->q_deadline)
+		if (now() >= q->q_deadline)
 			fail(q, "no answer from QEMU in time");
-		t = q->q_deadline - t;
-		ts.tv_sec = (time_t)(t / SECOND);
-		ts.tv_nsec = (long)(t % SECOND);
+		ts = span_until(q->q_deadline);
 		n = ppoll(&pfd, 1, &ts, q->q_resuming ? NULL : &q->q_mask);
 		if (n == -1 && errno != EINTR)
 			fail(q, "%s", strerror(errno));
@@ -656,20 +679,16 @@ dump_active(struct qmp *q, json_int_t *donep, bool *failedp)
 	return (strcmp(status, "active") == 0);
 }
 
-/* Wait until something comes through the pipe, or until then. */
+/* Wait until something comes through the pipe, or until then at most. */
 static bool
 wait_pipe(struct qmp *q, uint64_t until)
 {
 	struct pollfd pfd = { .fd = q->q_pipe, .events = POLLIN };
-	uint64_t t = now();
-	struct timespec ts;
+	struct timespec ts = span_until(until);
 	int n;
 
 	if (caught != 0)
 		die_of_signal(q);
-	t = t < until ? until - t : 0;
-	ts.tv_sec = (time_t)(t / SECOND);
-	ts.tv_nsec = (long)(t % SECOND);
 	n = ppoll(&pfd, 1, &ts, &q->q_mask);
 	if (n == -1 && errno != EINTR)
 		fail(q, "%s", strerror(errno));

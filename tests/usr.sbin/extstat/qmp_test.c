@@ -745,7 +745,7 @@ script_slow_dump(struct server *s, const char *command)
 	return (false);
 }
 
-/* Until a command has come, or 10 seconds. */
+/* Until a command has come, or 10 seconds of sleep. */
 static bool
 wait_logged(const char *command)
 {
@@ -785,6 +785,28 @@ ATF_TC_BODY(signals, tc)
 	check_signal(tc, SIGINT);
 	check_signal(tc, SIGTERM);
 	check_signal(tc, SIGHUP);
+}
+
+/* Time in which extstat stands still is not the server's. */
+ATF_TC_WITHOUT_HEAD(stood_still);
+ATF_TC_BODY(stood_still, tc)
+{
+	static const char *const args[] = { "-Q", SOCKET, "-N", KERNEL, NULL };
+	pid_t pid, run;
+
+	write_files();
+	pid = server_start(GREETING, RUNNING, NULL);
+	ATF_REQUIRE(kill(pid, SIGSTOP) == 0);
+	run = run_start(tc, args);
+	(void)usleep(300000);
+	/* It waits for the greeting, for five seconds at most. */
+	ATF_REQUIRE(kill(run, SIGSTOP) == 0);
+	(void)sleep(6);
+	ATF_REQUIRE(kill(run, SIGCONT) == 0);
+	(void)usleep(300000);
+	ATF_REQUIRE(kill(pid, SIGCONT) == 0);
+	ATF_CHECK_EQ(run_finish(run)->r_status, 0);
+	server_end(pid);
 }
 
 /*
@@ -959,6 +981,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, misbehaved);
 	ATF_TP_ADD_TC(tp, not_resumed);
 	ATF_TP_ADD_TC(tp, signals);
+	ATF_TP_ADD_TC(tp, stood_still);
 	ATF_TP_ADD_TC(tp, dump_bad);
 	ATF_TP_ADD_TC(tp, dump_signals);
 	return (atf_no_error());
