@@ -338,7 +338,8 @@ place_after(struct chs at, unsigned n)
  * Have the controller read n sectors into memory, of tracks whose last sector
  * is eot; the head is on the cylinder.
  * => 0: *left bytes were not transferred, and result is what the controller
- *    says; EINVAL: the DMA controller cannot do it; ETIMEDOUT.
+ *    says; EINVAL: the DMA controller cannot do it; ETIMEDOUT.  In any case,
+ *    nothing goes to memory any more.
  */
 static int
 transfer(struct chs at, unsigned n, uint8_t eot, bus_addr_t addr,
@@ -353,10 +354,11 @@ transfer(struct chs at, unsigned n, uint8_t eot, bus_addr_t addr,
 	    I8237_TO_MEMORY)) != 0)
 		return (error);
 	if (send(cmd, sizeof(cmd)) != 0 || receive(result, 7, WAIT_READ) != 7)
-		return (ETIMEDOUT);
+		error = ETIMEDOUT;
 	*left = i8237_stop(FDC_DRQ);
-	fdc_moved += n * SECT_SIZE - *left;
-	return (0);
+	if (error == 0)
+		fdc_moved += n * SECT_SIZE - *left;
+	return (error);
 }
 
 /*

@@ -448,6 +448,7 @@ release(struct ahci *a)
 	quiesce(a);
 	disk_release(&a->a_disk);
 	dmabuf_put(&a->a_mem);
+	bus_dmatag_destroy(a->a_tag);
 }
 
 /*
@@ -532,13 +533,11 @@ start(struct ahci *a)
 	if (error == 0) {
 		pci_enable(&a->a_func, PCI_COMMAND_MASTER);
 		error = examine(a);
-		if (error == 0 && a->a_found) {
-			set_disk(a, max);
-			return (0);
-		}
-		release(a);
 	}
-	bus_dmatag_destroy(a->a_tag);
+	if (error == 0 && a->a_found)
+		set_disk(a, max);
+	else
+		release(a);
 	return (error);
 }
 
@@ -550,6 +549,7 @@ ahci_attach(void)
 	struct pci_bar bar;
 	int error;
 
+	memset(a, 0, sizeof(*a));
 	if (!pci_find_class(AHCI_PCI_CLASS, &a->a_func))
 		return (ENXIO);
 	error = pci_map_bar(&a->a_func, AHCI_BAR, least, most, AHCI_NAME,

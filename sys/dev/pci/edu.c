@@ -506,9 +506,11 @@ edu_attach(void)
 
 	if (!pci_find(EDU_VENDOR, EDU_DEVICE, &edu_func))
 		return (ENXIO);
-	if ((error = map_registers()) != 0 || (error = identify()) != 0)
+	if ((error = map_registers()) != 0)
 		return (error);
-	return (tags_create());
+	if ((error = identify()) != 0 || (error = tags_create()) != 0)
+		pci_disable(&edu_func, PCI_COMMAND_MASTER);
+	return (error);
 }
 
 const struct device_driver edu_driver = {

@@ -30,6 +30,7 @@
 #include <dev/device_report.h>
 #include <dev/device_tag.h>
 #include <dev/disk.h>
+#include <dev/mmio.h>
 #include <dev/pci/nvmereg.h>
 #include <dev/pci/pci.h>
 
@@ -93,28 +94,28 @@ static uint32_t
 read32(unsigned reg)
 {
 
-	return (*(volatile uint32_t *)(uintptr_t)(nvme_regs + reg));
+	return (mmio_read32(nvme_regs, reg));
 }
 
 static void
 write32(unsigned reg, uint32_t v)
 {
 
-	*(volatile uint32_t *)(uintptr_t)(nvme_regs + reg) = v;
+	mmio_write32(nvme_regs, reg, v);
 }
 
 static uint64_t
 read64(unsigned reg)
 {
 
-	return (*(volatile uint64_t *)(uintptr_t)(nvme_regs + reg));
+	return (mmio_read64(nvme_regs, reg));
 }
 
 static void
 write64(unsigned reg, uint64_t v)
 {
 
-	*(volatile uint64_t *)(uintptr_t)(nvme_regs + reg) = v;
+	mmio_write64(nvme_regs, reg, v);
 }
 
 /* [NVME] 3.1.24, 3.1.25. */
@@ -313,7 +314,7 @@ identify(unsigned what, unsigned ns)
 	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_PREREAD);
 	error = command(0, sqe, NULL);
 	bus_dmamap_sync(nvme_tag, info.d_map, 0, PAGE, BUS_DMASYNC_POSTREAD);
-	return (error != 0 ? EIO : 0);
+	return (error);
 }
 
 /*
@@ -414,6 +415,10 @@ release(void)
 	dmabuf_put(&prps);
 	dmabuf_put(&info);
 	disk_release(&nvme_disk);
+	bus_dmatag_destroy(nvme_tag);
+	if (nvme_has_cmb)
+		(void)vm_pool_destroy(&nvme_cmb);
+	nvme_has_cmb = false;
 }
 
 /*
@@ -470,44 +475,6 @@ nvme_job(void)
 /*
  * Attaching.
  */
-
-static bool
-is_nvme(const struct pci_func *f, void *arg)
-{
-	uint8_t behind;
-
-	(void)arg;
-	if (pci_read(f, PCI_CLASS) >> 8 == NVME_PCI_CLASS) {
-		nvme_func = *f;
-		return (true);
-	}
-	return (pci_bus_behind(f, &behind) &&
-	    pci_bus_walk(behind, is_nvme, NULL));
-}
-
-/*
- * map_registers: => 0, or an error after one line.
- */
-static int
-map_registers(void)
-{
-	struct pci_bar bar;
-	int error;
-
-	error = pci_bar_read(&nvme_func, 0, &bar);
-	if (error != 0 || bar.pb_io || bar.pb_size < REGS_SIZE) {
-		printf(NVME_NAME ": base address register 0 is of no use\n");
-		return (ENODEV);
-	}
-	nvme_regs = pmap_mapdev(bar.pb_base, REGS_SIZE);
-	if (nvme_regs == NULL) {
-		printf(NVME_NAME ": registers at 0x%jx cannot be mapped\n",
-		    (uintmax_t)bar.pb_base);
-		return (ENOMEM);
-	}
-	pci_enable(&nvme_func, PCI_COMMAND_MEM);
-	return (0);
-}
 
 /*
  * check_capabilities: what this driver needs.
@@ -628,8 +595,8 @@ info32(unsigned offset)
 }
 
 /*
- * examine_namespace: sets nvme_disk; no blocks if there is no namespace 1, or none
- * that this driver can read.
+ * examine_namespace: sets nvme_disk; no blocks if there is no namespace 1, or
+ * none that this driver can read.
  */
 static int
 examine_namespace(void)
@@ -691,12 +658,10 @@ nvme_attach(void)
 	uint64_t cap;
 	int error;
 
-	if (!pci_present())
+	if (!pci_find_class(NVME_PCI_CLASS, &nvme_func))
 		return (ENXIO);
-	pci_configure();
-	if (!pci_bus_walk(0, is_nvme, NULL))
-		return (ENXIO);
-	if ((error = map_registers()) != 0)
+	if ((error = pci_map_bar(&nvme_func, 0, REGS_SIZE, REGS_SIZE,
+	    NVME_NAME, &nvme_regs)) != 0)
 		return (error);
 	cap = read64(NVME_CAP);
 	if ((error = check_capabilities(cap)) != 0)
@@ -709,10 +674,8 @@ nvme_attach(void)
 	    BUS_ADDR_MAX, PRP_ALIGN, &nvme_tag)) != 0)
 		return (error);
 	cmb_attach(cap);
-	if ((error = start()) != 0 || (error = examine()) != 0) {
+	if ((error = start()) != 0 || (error = examine()) != 0)
 		release();
-		bus_dmatag_destroy(nvme_tag);
-	}
 	return (error);
 }
 

@@ -549,7 +549,8 @@ examine(struct piixide *p)
 	bool found = find_disk(p);
 	int error;
 
-	if (found && (error = identify(p)) != 0)
+	if (found &&
+	    ((error = identify(p)) != 0 || (error = get_memory(p)) != 0))
 		return (error);
 	printf(PIIX_NAME " at pci %u:%u.%u: bus master at port 0x%x, ",
 	    f->pf_bus, f->pf_dev, f->pf_func, p->p_bm);
@@ -561,12 +562,24 @@ examine(struct piixide *p)
 	    p->p_cmd, p->p_device == 0 ? 0 : 1, p->p_ata.ad_model,
 	    (uintmax_t)p->p_ata.ad_blocks, 1U << p->p_ata.ad_shift,
 	    p->p_ata.ad_lba48 ? 48 : 28);
-	if ((error = get_memory(p)) != 0)
-		return (error);
 	set_disk(p);
 	pci_enable(&p->p_func, PCI_COMMAND_MASTER);
 	p->p_found = p->p_works = true;
 	return (0);
+}
+
+/*
+ * release: all that the driver has, for good.
+ */
+static void
+release(struct piixide *p)
+{
+
+	quiesce(p);
+	disk_release(&p->p_disk);
+	dmabuf_put(&p->p_table);
+	bus_dmatag_destroy(p->p_tag);
+	release_ports(2 * NCHANNEL);
 }
 
 static int
@@ -575,6 +588,7 @@ piixide_attach(void)
 	struct piixide *p = &piixide;
 	int error;
 
+	memset(p, 0, sizeof(*p));
 	if (!pci_find(PIIX_VENDOR, PIIX3_DEVICE, &p->p_func) &&
 	    !pci_find(PIIX_VENDOR, PIIX4_DEVICE, &p->p_func))
 		return (ENXIO);
@@ -598,9 +612,7 @@ piixide_job(void)
 	if (!p->p_works)
 		return (EIO);		/* it failed before */
 	if ((error = disk_job(&p->p_disk)) != 0) {
-		quiesce(p);
-		disk_release(&p->p_disk);
-		dmabuf_put(&p->p_table);
+		release(p);
 		return (error);
 	}
 	device_report(&p->p_figures, p->p_disk.dk_moved);

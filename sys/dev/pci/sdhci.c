@@ -100,6 +100,10 @@
 #define	OCR_CCS		0x40000000U	/* high capacity */
 #define	OCR_READY	0x80000000U
 
+/* [SD] 4.10.1: what the response to a transfer must not say, in form R1. */
+#define	STATUS_RANGE	0x80000000U
+#define	STATUS_ERRORS	(STATUS_RANGE | 0x64380000U)
+
 #define	SHIFT		9		/* blocks of 512 bytes */
 #define	CARD_MHZ	25U		/* [SD] 6.6.6: default speed, at most */
 #define	DIV_MAX		0x80U		/* 2.2.14: powers of two up to that */
@@ -180,9 +184,10 @@ static int
 failed(uint32_t cmd, uint32_t arg, int error)
 {
 
-	printf(SD_NAME ": command %u, argument 0x%x: %s (status %08x, %08x)\n",
-	    COMMAND(cmd), arg, errno_name(error), mmio_read32(regs, R_INTR),
-	    mmio_read32(regs, R_PRESENT));
+	printf(SD_NAME ": command %u, argument 0x%x: %s (status %08x, %08x, "
+	    "responses %08x, %08x)\n", COMMAND(cmd), arg, errno_name(error),
+	    mmio_read32(regs, R_INTR), mmio_read32(regs, R_PRESENT),
+	    mmio_read32(regs, R_RESPONSE(0)), mmio_read32(regs, R_RESPONSE(3)));
 	return (error);
 }
 
@@ -217,6 +222,29 @@ must(uint32_t cmd, uint32_t arg)
 }
 
 /*
+ * carry_out: a transfer, the registers of which are set.  The stop at the end
+ * of more than one block has a response, too ([SDHC] 2.2.6); that the next
+ * block would lie behind the last one is no error of reading ([SD] 4.3.3).
+ */
+static int
+carry_out(uint32_t cmd, uint32_t arg)
+{
+	uint32_t errors = STATUS_ERRORS;
+	int error;
+
+	if ((error = command(cmd, arg)) != 0)
+		return (error);
+	if ((mmio_read32(regs, R_RESPONSE(0)) & errors) != 0)
+		return (EIO);
+	if ((error = wait_intr(INTR_TRANSFER, WAIT_DATA)) != 0)
+		return (error);
+	if ((cmd & MODE_READ) != 0)
+		errors &= ~STATUS_RANGE;
+	return ((cmd & MODE_CMD12) != 0 &&
+	    (mmio_read32(regs, R_RESPONSE(3)) & errors) != 0 ? EIO : 0);
+}
+
+/*
  * move: a segment, which is whole blocks.
  */
 static int
@@ -236,9 +264,7 @@ move(const bus_dma_segment_t *seg, uint64_t block, bool write)
 	mode |= MODE_DMA | (write ? 0 : MODE_READ);
 	mmio_write32(regs, R_SYSADDR, (uint32_t)seg->ds_addr);
 	mmio_write32(regs, R_BLOCK, 1U << SHIFT | BLOCK_512K | n << 16);
-	if ((error = command(cmd | mode, arg)) == 0)
-		error = wait_intr(INTR_TRANSFER, WAIT_DATA);
-	if (error != 0) {
+	if ((error = carry_out(cmd | mode, arg)) != 0) {
 		(void)failed(cmd, arg, error);
 		(void)reset();
 		ready = false;
@@ -430,8 +456,10 @@ identify(void)
 	if ((error = must(SELECT_CARD, rca)) != 0 ||
 	    (error = must(SET_BLOCKLEN, 1U << SHIFT)) != 0)
 		return (error);
-	if (disk.dk_blocks == 0) {
-		printf(SD_NAME ": the card's capacity is not known\n");
+	if (disk.dk_blocks == 0 ||
+	    (!by_block && disk.dk_blocks > (uint64_t)1 << (32 - SHIFT))) {
+		printf(SD_NAME ": the card's capacity is not known, or out of "
+		    "reach (%ju blocks)\n", (uintmax_t)disk.dk_blocks);
 		return (EOPNOTSUPP);
 	}
 	return (set_clock(divisor(CAPS_BASE(mmio_read32(regs, R_CAPS)))));
@@ -452,6 +480,19 @@ set_disk(void)
 	disk.dk_transfer = transfer;
 }
 
+/*
+ * forget: the card, with the memory that was for it; the next one may be
+ * another.
+ */
+static void
+forget(void)
+{
+
+	(void)reset();
+	ready = false;
+	disk_release(&disk);
+}
+
 static int
 sdhci_job(void)
 {
@@ -459,21 +500,20 @@ sdhci_job(void)
 
 	if ((mmio_read32(regs, R_PRESENT) & PRESENT_CARD) == 0) {
 		printf(SD_NAME ": no card\n");
+		forget();
 		return (ENODEV);
 	}
 	moved = 0;
 	if (!ready) {
 		if ((error = power_up()) != 0 || (error = identify()) != 0) {
-			(void)reset();
+			forget();
 			return (error);
 		}
 		set_disk();
 		ready = true;
 	}
 	if ((error = disk_job(&disk)) != 0) {
-		(void)reset();
-		ready = false;
-		disk_release(&disk);
+		forget();
 		return (error);
 	}
 	figures.df_tag = sdhci_tag;

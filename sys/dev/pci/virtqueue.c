@@ -29,6 +29,7 @@
 #include <sys/kmem.h>
 #include <sys/systm.h>
 
+#include <dev/device_tag.h>
 #include <dev/pci/virtqueue.h>
 
 /* [VIRTIO] 2.6.5. */
@@ -207,9 +208,10 @@ virtq_alloc(struct virtqueue *vq, bus_dma_tag_t tag, const char *name,
 	vq->vq_chains = kmem_zalloc(size * sizeof(vq->vq_chains[0]),
 	    KM_NOSLEEP);
 	if (vq->vq_chains == NULL) {
-		printf("%s: queue %u: no memory for %u requests\n", name,
-		    index, size);
 		error = ENOMEM;
+		printf("%s: queue %u: no memory for %u requests: %s\n", name,
+		    index, size, errno_name(error));
+		device_explain(name, error);
 	} else
 		error = legacy ? alloc_legacy(vq, tag) : alloc_modern(vq, tag);
 	if (error == 0)

@@ -243,6 +243,7 @@ release(struct xhci *x)
 	dmabuf_put(&x->x_list);
 	for (i = 0; i < NMEM; i++)
 		dmabuf_put(&x->x_mem[i]);
+	bus_dmatag_destroy(x->x_tag);
 }
 
 static void
@@ -761,7 +762,9 @@ get_descriptor(struct xhci *x, unsigned type, unsigned len)
 static int
 find_endpoints(struct xhci *x, unsigned *value)
 {
-	const uint8_t *d = x->x_mem[MEM_SHARED].d_kva + INFO_AT;
+	const uint8_t *info = x->x_mem[MEM_SHARED].d_kva + INFO_AT;
+	/* What is read more than once must not change meanwhile. */
+	uint8_t d[INFO_SIZE];
 	/* [USB] 9.6.6; 5.8.3 of 2.0. */
 	const unsigned packet = x->x_speed == SPEED_HIGH ? 512 : 1024;
 	unsigned total;
@@ -770,6 +773,7 @@ find_endpoints(struct xhci *x, unsigned *value)
 	error = get_descriptor(x, USB_CONFIG, USB_CONFIG_SIZE);
 	if (error != 0)
 		return (error);
+	memcpy(d, info, USB_CONFIG_SIZE);
 	total = d[USB_CONFIG_TOTAL] | (unsigned)d[USB_CONFIG_TOTAL + 1] << 8;
 	if (d[1] != USB_CONFIG || total < USB_CONFIG_SIZE)
 		return (ENXIO);
@@ -777,6 +781,7 @@ find_endpoints(struct xhci *x, unsigned *value)
 		total = INFO_SIZE;
 	if ((error = get_descriptor(x, USB_CONFIG, total)) != 0)
 		return (error);
+	memcpy(d, info, total);
 	*value = d[USB_CONFIG_VALUE];
 	if (!umass_find(d, total, &x->x_bulk[EP_IN], &x->x_bulk[EP_OUT]))
 		return (ENXIO);

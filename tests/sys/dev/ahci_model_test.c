@@ -453,6 +453,18 @@ job_succeeds(void)
 	ATF_CHECK(m.flushes > 0);
 }
 
+static void
+nothing_left(uint64_t frames)
+{
+	unsigned maps, tags;
+
+	ATF_CHECK_EQ(0, m.command & MASTER);
+	bus_dma_usage(&tags, &maps);
+	ATF_CHECK_EQ(0, tags);
+	ATF_CHECK_EQ(0, maps);
+	ATF_CHECK_EQ(frames, free_frames());
+}
+
 /* A job that fails says why, and leaves nothing behind. */
 static void
 job_fails(int want, const char *line, uint64_t frames)
@@ -463,8 +475,7 @@ job_fails(int want, const char *line, uint64_t frames)
 	ATF_CHECK_EQ(want, ahci_driver.dd_job());
 	ATF_CHECK_MSG(console_has(line), "%s", console);
 	ATF_CHECK_MSG(!console_has("bus_dma:"), "%s", console);
-	ATF_CHECK_EQ(0, m.command & MASTER);
-	ATF_CHECK_EQ(frames, free_frames());
+	nothing_left(frames);
 	ATF_CHECK(now - start < UINT64_C(40000000000));
 	/* And stays so. */
 	clear_console();
@@ -480,8 +491,7 @@ attach_fails(int want, const char *line)
 	clear_console();
 	ATF_CHECK_EQ_MSG(want, ahci_driver.dd_attach(), "%s", console);
 	ATF_CHECK_MSG(console_has(line), "%s", console);
-	ATF_CHECK_EQ(0, m.command & MASTER);
-	ATF_CHECK_EQ(frames, free_frames());
+	nothing_left(frames);
 	ATF_CHECK(now - start < UINT64_C(40000000000));
 }
 
@@ -590,8 +600,10 @@ ATF_TC_BODY(hang_in_reset, tc)
 ATF_TC_WITHOUT_HEAD(does_not_start);
 ATF_TC_BODY(does_not_start, tc)
 {
+	uint64_t frames;
 
 	boot();
+	frames = free_frames();
 	m.no_adapter = true;
 	attach_fails(ENXIO, "");
 	ATF_CHECK_EQ(0, nlines);
@@ -616,6 +628,7 @@ ATF_TC_BODY(does_not_start, tc)
 	    console);
 	ATF_CHECK_EQ(ENODEV, ahci_driver.dd_job());
 	ATF_CHECK(console_has("ahci0: no disk\n"));
+	nothing_left(frames);
 }
 
 /* What the disk says of itself is not trusted. */
@@ -670,6 +683,14 @@ ATF_TC_BODY(largest, tc)
 	    console);
 }
 
+ATF_TC_WITHOUT_HEAD(starves);
+ATF_TC_BODY(starves, tc)
+{
+
+	boot();
+	ATF_CHECK(driver_starves(&ahci_driver) > 2);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -683,5 +704,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, does_not_start);
 	ATF_TP_ADD_TC(tp, absurd);
 	ATF_TP_ADD_TC(tp, largest);
+	ATF_TP_ADD_TC(tp, starves);
 	return (atf_no_error());
 }

@@ -7,16 +7,20 @@
 #include <atf-c.h>
 #include <stdarg.h>
 
+#include <sys/bus_dma.h>
 #include <sys/km_map.h>
 #include <sys/kmem.h>
 #include <sys/systm.h>
 
 #include <vm/vm_audit.h>
+#include <vm/vm_page.h>
+#include <vm/vm_pglist.h>
 #include <vm/vm_physseg.h>
 
 #include "driver_model.h"
 
 #define	MiB		(UINT64_C(1) << 20)
+#define	HOG_MAX		32768U		/* pages */
 
 static const struct vm_memrange ranges[] = {
 	{ 0x1000, 0x9e000 },
@@ -119,4 +123,108 @@ free_frames(void)
 		kmem += info.ki_pages;
 	ATF_REQUIRE_MSG(vm_audit(&va), "audit: %s", va.va_why);
 	return (va.va_free + va.va_held + kmem);
+}
+
+/*
+ * Drivers without memory.
+ */
+
+static paddr_t hog[HOG_MAX];
+static unsigned hog_first, hog_end;
+
+static void
+hog_all(void)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(VM_PAGE_SIZE);
+	struct vm_pgseg seg;
+	unsigned nsegs;
+
+	req.vpr_owner = vm_owner_register("hog");
+	req.vpr_flags = VM_PG_USERESERVE;
+	while (vm_pglist_alloc(&req, &seg, &nsegs) == 0) {
+		ATF_REQUIRE(hog_end < HOG_MAX);
+		hog[hog_end++] = seg.vps_start;
+	}
+}
+
+/* A page of those that were taken first, and one of the last. */
+static void
+hog_less(void)
+{
+
+	ATF_REQUIRE(hog_end - hog_first >= 2);
+	ATF_REQUIRE_EQ(0, vm_page_free(hog[hog_first++]));
+	ATF_REQUIRE_EQ(0, vm_page_free(hog[--hog_end]));
+}
+
+/*
+ * It said what it lacks, and who has that, or where it would fit by now, as
+ * what it got until then is free again; no map, no memory is left.
+ */
+static void
+starved(const struct device_driver *d, int error, uint64_t frames)
+{
+	unsigned maps, tags;
+
+	ATF_REQUIRE_EQ_MSG(ENOMEM, error, "%d: %s", error, console);
+	ATF_CHECK_MSG(console_has(": ENOMEM\n"), "%s", console);
+	ATF_CHECK_MSG(console_has(": wanted ") && (console_has("hog") ||
+	    console_has("; fits at 0x")), "%s", console);
+	ATF_CHECK_MSG(nlines >= 2 && nlines <= 4, "%s", console);
+	ATF_CHECK_MSG(!console_has("bus_dma: "), "%s", console);
+	ATF_CHECK_EQ_MSG(0, strncmp(console, d->dd_name, strlen(d->dd_name)),
+	    "%s", console);
+	bus_dma_usage(&tags, &maps);
+	ATF_CHECK_EQ(0, maps);
+	ATF_CHECK(free_frames() >= frames);
+}
+
+static bool
+attach_starves(const struct device_driver *d)
+{
+	uint64_t frames = free_frames();
+	unsigned maps, tags;
+	int error;
+
+	clear_console();
+	if ((error = d->dd_attach()) == 0)
+		return (true);
+	starved(d, error, frames);
+	ATF_CHECK_EQ(frames, free_frames());
+	bus_dma_usage(&tags, &maps);
+	ATF_CHECK_EQ(0, tags);
+	return (false);
+}
+
+/* => EIO: it failed before, and wants to be attached anew. */
+static int
+job_starves(const struct device_driver *d)
+{
+	uint64_t frames = free_frames();
+	int error;
+
+	clear_console();
+	error = d->dd_job();
+	if (error != 0 && error != EIO)
+		starved(d, error, frames);
+	return (error);
+}
+
+unsigned
+driver_starves(const struct device_driver *d)
+{
+	bool attached = false;
+	unsigned failures = 0;
+	int error;
+
+	hog_all();
+	attached = attach_starves(d);
+	ATF_CHECK_MSG(attached || console_has("hog"), "%s", console);
+	for (;; hog_less(), failures++) {
+		if (!attached && !(attached = attach_starves(d)))
+			continue;
+		if ((error = job_starves(d)) == 0)
+			return (failures);
+		attached = error == ENOMEM;
+	}
 }

@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/device.h>
+
 extern char	console[8192];
 extern unsigned	nlines;			/* of it */
 extern uint64_t	now;			/* ns */
@@ -26,10 +28,15 @@ extern uint64_t	now;			/* ns */
  * clear_console: from here on it is empty again.
  * console_has: a line has this in it.
  * free_frames: those that are free, or in which kmem(9) has its objects.
+ * driver_starves: attach a driver and have its job done with no memory at all,
+ * then with two pages more each time, until that succeeds.  Before, it must
+ * fail with ENOMEM, say which memory is missing and who has it, and give back
+ * all that it got.  => how often it did.
  */
 void	driver_model_boot(void);
 void	clear_console(void);
 bool	console_has(const char *);
 uint64_t free_frames(void);
+unsigned driver_starves(const struct device_driver *);
 
 #endif /* !_DRIVER_MODEL_H_ */

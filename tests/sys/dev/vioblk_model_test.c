@@ -352,6 +352,14 @@ ATF_TC_BODY(tiny_queue, tc)
 	fails(EOPNOTSUPP, "vioblk0: no transfers in 0 segments");
 }
 
+ATF_TC_WITHOUT_HEAD(starves);
+ATF_TC_BODY(starves, tc)
+{
+
+	start();
+	ATF_CHECK(driver_starves(&vioblk_driver) > 2);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -369,5 +377,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, absurd);
 	ATF_TP_ADD_TC(tp, no_segments);
 	ATF_TP_ADD_TC(tp, tiny_queue);
+	ATF_TP_ADD_TC(tp, starves);
 	return (atf_no_error());
 }

@@ -206,7 +206,6 @@ atf_test_case limit
 limit_head()
 {
 	atf_set descr "Memory above 2^44, where no legacy queue may lie"
-	atf_set timeout 300
 }
 limit_body()
 {

@@ -127,7 +127,7 @@ notified(unsigned queue)
 }
 
 static void
-start(void)
+boot(void)
 {
 
 	driver_model_boot();
@@ -137,6 +137,13 @@ start(void)
 	model.m_ports = 32;
 	model.m_notified = notified;
 	memcpy(model.m_config, mac, sizeof(mac));
+}
+
+static void
+start(void)
+{
+
+	boot();
 	ATF_REQUIRE_EQ_MSG(0, vionet_driver.dd_attach(), "%s", console);
 	ATF_CHECK_EQ(F_MAC, model.m_driver_features);
 	ATF_CHECK(console_has("02:11:22:33:44:55\n"));
@@ -297,6 +304,14 @@ ATF_TC_BODY(unconnected, tc)
 	works();
 }
 
+ATF_TC_WITHOUT_HEAD(starves);
+ATF_TC_BODY(starves, tc)
+{
+
+	boot();
+	ATF_CHECK(driver_starves(&vionet_driver) > 2);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -312,5 +327,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, lies);
 	ATF_TP_ADD_TC(tp, unsent);
 	ATF_TP_ADD_TC(tp, unconnected);
+	ATF_TP_ADD_TC(tp, starves);
 	return (atf_no_error());
 }

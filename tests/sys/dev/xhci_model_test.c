@@ -882,8 +882,8 @@ ATF_TC_BODY(stalls, tc)
 static void
 each_event(enum fault fault, int wanted)
 {
+	unsigned at, events, maps, tags;
 	uint64_t frames;
-	unsigned at, events;
 	int error;
 
 	driver_model_boot();
@@ -906,6 +906,9 @@ each_event(enum fault fault, int wanted)
 		    !console_has("bus_dma:"), "%s", console);
 		ATF_CHECK_EQ(0, m.command & MASTER);
 		ATF_CHECK_EQ(2, m.resets);
+		bus_dma_usage(&tags, &maps);
+		ATF_CHECK_EQ(0, tags);
+		ATF_CHECK_EQ(0, maps);
 		ATF_CHECK_EQ(frames, free_frames());
 	}
 }
@@ -1032,6 +1035,22 @@ ATF_TC_BODY(bad_controller, tc)
 	ATF_CHECK_EQ(frames, free_frames());
 }
 
+ATF_TC(starves);
+ATF_TC_HEAD(starves, tc)
+{
+
+	atf_tc_set_md_var(tc, "descr", "There is no memory, or too little");
+}
+ATF_TC_BODY(starves, tc)
+{
+
+	(void)tc;
+	driver_model_boot();
+	power_on();
+	m.nscratch = 5;
+	ATF_CHECK(driver_starves(&xhci_driver) > 2);
+}
+
 ATF_TP_ADD_TCS(tp)
 {
 
@@ -1050,5 +1069,6 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, bad_status);
 	ATF_TP_ADD_TC(tp, bad_device);
 	ATF_TP_ADD_TC(tp, bad_controller);
+	ATF_TP_ADD_TC(tp, starves);
 	return (atf_no_error());
 }

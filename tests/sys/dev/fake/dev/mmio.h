@@ -15,5 +15,7 @@
 
 uint32_t mmio_read32(const volatile uint8_t *regs, unsigned reg);
 void	mmio_write32(volatile uint8_t *regs, unsigned reg, uint32_t v);
+uint64_t mmio_read64(const volatile uint8_t *regs, unsigned reg);
+void	mmio_write64(volatile uint8_t *regs, unsigned reg, uint64_t v);
 
 #endif /* !_DEV_MMIO_H_ */
