@@ -149,7 +149,7 @@ ATF_TC_HEAD(workloads, tc)
 
 	atf_tc_set_md_var(tc, "descr", "every workload reports; at other "
 	    "sizes than theirs targets are not measured");
-	atf_tc_set_md_var(tc, "timeout", "300");
+	atf_tc_set_md_var(tc, "timeout", "1800");
 }
 ATF_TC_BODY(workloads, tc)
 {
@@ -185,7 +185,7 @@ ATF_TC_HEAD(verdicts, tc)
 {
 
 	atf_tc_set_md_var(tc, "descr", "a verdict agrees with its number");
-	atf_tc_set_md_var(tc, "timeout", "300");
+	atf_tc_set_md_var(tc, "timeout", "1800");
 }
 ATF_TC_BODY(verdicts, tc)
 {

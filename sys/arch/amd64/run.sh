@@ -20,8 +20,8 @@
 
 set -u
 
-READY_SECONDS=60	# until the kernel is ready
-QUIT_SECONDS=10		# until it has gone
+READY_SECONDS=120	# until the kernel is ready
+QUIT_SECONDS=60		# until it has gone
 EXTENT_LINES=3		# of the extents are shown from each end
 SUCCESS=33		# QEMU's exit status for kernel_exit(0)
 
@@ -182,7 +182,7 @@ look()
 	shift
 	echo
 	echo "\$ extstat $*" | sed "s,$EXTANT_KERNEL,extant,"
-	timeout 30 "$EXTANT_EXTSTAT" "$@" >"$look_out" ||
+	timeout 120 "$EXTANT_EXTSTAT" "$@" >"$look_out" ||
 	    fail "extstat $* ended with status $?"
 }
 
@@ -242,7 +242,7 @@ boot
 wait_ready
 look live -Q qmp -N "$EXTANT_KERNEL"
 show live.txt
-timeout 30 "$EXTANT_EXTSTAT" -Q qmp -d core ||
+timeout 120 "$EXTANT_EXTSTAT" -Q qmp -d core ||
     fail "no core: extstat ended with status $?"
 look core -M core -N "$EXTANT_KERNEL"
 show_again

@@ -26,7 +26,7 @@ set -u
 
 DRIVERS="fdc sb16 edu nvme ahci piixide vioblk vionet e1000 sdhci xhci"
 SUCCESS=33		# QEMU's exit status for kernel_exit(0)
-SECONDS_MAX=120		# of a boot
+SECONDS_MAX=600		# of a boot
 DISK=1048576		# bytes of a disk
 FULL=97			# per cent, of memory that is nearly full
 LARGE=5G		# so that some is above 4 GiB

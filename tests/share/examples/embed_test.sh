@@ -28,7 +28,7 @@ boot()
 {
 
 	status=0
-	timeout 60 qemu-system-x86_64 -accel tcg -m "$1" -display none \
+	timeout 600 qemu-system-x86_64 -accel tcg -m "$1" -display none \
 	    -no-reboot -serial stdio -monitor none \
 	    -device isa-debug-exit,iobase=0xf4 -kernel out/embed \
 	    </dev/null >console || status=$?

@@ -443,7 +443,7 @@ ATF_TC_HEAD(large_not_starved, tc)
 {
 
 	atf_tc_set_md_var(tc, "descr", "Small ones do not starve a large one");
-	atf_tc_set_md_var(tc, "timeout", "120");
+	atf_tc_set_md_var(tc, "timeout", "600");
 }
 ATF_TC_BODY(large_not_starved, tc)
 {
@@ -463,7 +463,7 @@ ATF_TC_BODY(large_not_starved, tc)
 		    NULL), 0);
 	usleep(20000);
 	/* All that there is, in as many pieces as it takes. */
-	wait_start(&large, avail * PAGE, 60 * SEC, 0);
+	wait_start(&large, avail * PAGE, PATIENCE, 0);
 	wait_join(&large, 0);
 	ATF_REQUIRE_EQ(large.t_rsegs, 1);
 	ATF_REQUIRE_EQ(vm_pglist_free(large.t_seg[0].vps_start, 0), 0);

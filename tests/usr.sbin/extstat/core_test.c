@@ -825,7 +825,7 @@ ATF_TC(truncated_core);
 ATF_TC_HEAD(truncated_core, tc)
 {
 
-	atf_tc_set_md_var(tc, "timeout", "300");
+	atf_tc_set_md_var(tc, "timeout", "1800");
 }
 ATF_TC_BODY(truncated_core, tc)
 {
@@ -853,7 +853,7 @@ ATF_TC(truncated_kernel);
 ATF_TC_HEAD(truncated_kernel, tc)
 {
 
-	atf_tc_set_md_var(tc, "timeout", "300");
+	atf_tc_set_md_var(tc, "timeout", "1800");
 }
 ATF_TC_BODY(truncated_kernel, tc)
 {

@@ -408,7 +408,7 @@ ATF_TC(greetings);
 ATF_TC_HEAD(greetings, tc)
 {
 
-	atf_tc_set_md_var(tc, "timeout", "300");
+	atf_tc_set_md_var(tc, "timeout", "1800");
 }
 ATF_TC_BODY(greetings, tc)
 {

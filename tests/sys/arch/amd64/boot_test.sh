@@ -25,7 +25,6 @@ boots()
 
 		atf_set descr '$2'
 		atf_set require.progs qemu-system-x86_64
-		atf_set timeout 180
 	}
 	$1_body()
 	{

@@ -24,7 +24,6 @@ monitors()
 
 		atf_set descr '$2'
 		atf_set require.progs qemu-system-x86_64
-		atf_set timeout 180
 	}
 	$1_body()
 	{

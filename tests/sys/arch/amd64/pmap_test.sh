@@ -26,7 +26,6 @@ pmap()
 
 		atf_set descr '$2'
 		atf_set require.progs qemu-system-x86_64
-		atf_set timeout 300
 	}
 	$1_body()
 	{

@@ -45,7 +45,6 @@ all_head()
 {
 	atf_set descr "A table of all devices, whose figures are the console's"
 	atf_set require.progs qemu-system-x86_64
-	atf_set timeout 300
 }
 all_body()
 {
@@ -79,7 +78,6 @@ wrong_data_head()
 {
 	atf_set descr "Data that is not as it should be"
 	atf_set require.progs qemu-system-x86_64
-	atf_set timeout 300
 }
 wrong_data_body()
 {
@@ -103,7 +101,6 @@ clamped_head()
 {
 	atf_set descr "An address that a device does not reach"
 	atf_set require.progs qemu-system-x86_64
-	atf_set timeout 300
 }
 clamped_body()
 {
@@ -120,7 +117,6 @@ no_device_head()
 	atf_set descr "A device that is not there, and a guest that does not" \
 	    "run"
 	atf_set require.progs qemu-system-x86_64
-	atf_set timeout 300
 }
 no_device_body()
 {

@@ -37,7 +37,6 @@ hostile()
 
 		atf_set descr '$2'
 		atf_set require.progs 'qemu-system-x86_64 readelf'
-		atf_set timeout 180
 	}
 	$1_body()
 	{
