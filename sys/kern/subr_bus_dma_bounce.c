@@ -69,32 +69,39 @@ chunk_alloc(paddr_t start, bus_size_t npages)
 	return (dc);
 }
 
+static void
+chunk_free(struct dma_chunk *dc)
+{
+
+	kmem_free(dc, sizeof(*dc) + dc->dc_npages);
+}
+
 /*
- * Give runs to the reserve; those for which there is no description go back.
+ * Give runs to the reserve, all or none.  => 0 or ENOMEM.
  */
 static int
 pool_add(struct bus_dma_tag *tag, const struct vm_pgseg *runs, unsigned n)
 {
-	struct dma_chunk *dc;
+	struct dma_chunk *dc[POOL_RUNS];
 	vm_md_intr_t s;
-	int error = 0;
 	unsigned i;
 
 	for (i = 0; i < n; i++) {
-		dc = chunk_alloc(runs[i].vps_start,
+		dc[i] = chunk_alloc(runs[i].vps_start,
 		    runs[i].vps_size >> PAGE_SHIFT);
-		if (dc == NULL) {
-			(void)vm_pglist_free(runs[i].vps_start,
-			    runs[i].vps_size);
-			error = ENOMEM;
+		if (dc[i] != NULL)
 			continue;
-		}
-		s = dma_tag_lock(tag);
-		dc->dc_next = tag->dt_pool;
-		tag->dt_pool = dc;
-		dma_tag_unlock(tag, s);
+		while (i-- > 0)
+			chunk_free(dc[i]);
+		return (ENOMEM);
 	}
-	return (error);
+	s = dma_tag_lock(tag);
+	for (i = 0; i < n; i++) {
+		dc[i]->dc_next = tag->dt_pool;
+		tag->dt_pool = dc[i];
+	}
+	dma_tag_unlock(tag, s);
+	return (0);
 }
 
 int
@@ -102,7 +109,7 @@ bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags)
 {
 	struct vm_pgseg runs[POOL_RUNS];
 	struct vm_pgreq req;
-	unsigned n;
+	unsigned i, n;
 	int error;
 
 	if (!dma_flags_valid(flags) || to_pages(size) >= UINT32_MAX)
@@ -110,7 +117,11 @@ bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags)
 	dma_request(&req, tag, size, POOL_RUNS, flags);
 	if ((error = vm_pglist_alloc(&req, runs, &n)) != 0)
 		return (error);
-	return (pool_add(tag, runs, n));
+	if ((error = pool_add(tag, runs, n)) == 0)
+		return (0);
+	for (i = 0; i < n; i++)
+		(void)vm_pglist_free(runs[i].vps_start, runs[i].vps_size);
+	return (error);
 }
 
 void
@@ -122,7 +133,7 @@ dma_pool_free(struct bus_dma_tag *tag)
 		tag->dt_pool = dc->dc_next;
 		(void)vm_pglist_free(dc->dc_start,
 		    vm_ptoa(dc->dc_npages));
-		kmem_free(dc, sizeof(*dc) + dc->dc_npages);
+		chunk_free(dc);
 	}
 }
 
@@ -193,8 +204,12 @@ pool_run(struct bus_dma_tag *tag, bus_size_t npages, bus_size_t boundary,
 	for (dc = tag->dt_pool; dc != NULL; dc = dc->dc_next)
 		for (at = 0; at < dc->dc_npages; at++) {
 			n = chunk_run(dc, at);
-			if (n >= npages && in_line(dc->dc_start + vm_ptoa(at),
-			    npages, boundary)) {
+			if (n < npages) {
+				at += n;
+				continue;
+			}
+			if (in_line(dc->dc_start + vm_ptoa(at), npages,
+			    boundary)) {
 				chunk_take(dc, at, npages, area);
 				return (true);
 			}

@@ -611,6 +611,40 @@ unhog_all(void)
 }
 
 /*
+ * All memory that is left is asked for, in a short run and a long one, so that
+ * there is none to describe the long one with.
+ */
+ATF_TC_WITHOUT_HEAD(reserve_all_or_none);
+ATF_TC_BODY(reserve_all_or_none, tc)
+{
+	struct bus_dma_counts c;
+	bus_dma_tag_t tag;
+	unsigned i, n = 0;
+
+	start();
+	tag = any_tag();
+	ATF_REQUIRE_EQ(0, bus_dmatag_reserve(tag, PAGE, BUS_DMA_NOWAIT));
+	hog_all();
+	for (i = 0; i < nhogged; i++) {
+		if ((hogged[i] < 17 * MiB || hogged[i] >= 31 * MiB) &&
+		    hogged[i] != 2 * MiB)
+			continue;
+		ATF_REQUIRE_EQ(0, vm_page_free(hogged[i]));
+		hogged[i] = hogged[--nhogged];
+		i--;
+		n++;
+	}
+	ATF_CHECK_EQ(ENOMEM, bus_dmatag_reserve(tag, n * PAGE,
+	    BUS_DMA_NOWAIT));
+	bus_dma_counts(tag, &c);
+	ATF_CHECK_EQ(PAGE, c.dc_pool);
+	ATF_CHECK_EQ(n, audit().va_free + audit().va_held);
+	unhog_all();
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(0, nlines);
+}
+
+/*
  * With no page left in the machine, a map with BUS_DMA_ALLOCNOW can be loaded
  * with anything; one without cannot; and neither can another one be made.
  */
@@ -1017,6 +1051,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, short_read);
 	ATF_TP_ADD_TC(tp, lines);
 	ATF_TP_ADD_TC(tp, reserve);
+	ATF_TP_ADD_TC(tp, reserve_all_or_none);
 	ATF_TP_ADD_TC(tp, allocnow);
 	ATF_TP_ADD_TC(tp, allocnow_gaps);
 	ATF_TP_ADD_TC(tp, scattered);

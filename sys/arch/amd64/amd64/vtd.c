@@ -40,6 +40,7 @@
 
 #define	VTD_NAME	"vtd0"
 #define	REPORTS		20	/* lines about one domain */
+#define	FAULTS_AT_ONCE	256	/* as many as the hardware can keep */
 
 /* For "%u:%u.%u". */
 #define	SID_ARGS(sid)							\
@@ -148,15 +149,19 @@ fault_report(const struct vtd_fault *vf)
 	    n == REPORTS - 1 ? "; of more nothing is said" : "");
 }
 
+/* A device may be refused something as fast as it is reported, without end. */
 static void
 faults_take(void)
 {
+	static _Atomic unsigned nlost;
 	struct vtd_fault vf;
+	unsigned i;
 	bool lost;
 
-	while (vtd_unit_fault(&unit, &vf, &lost)) {
+	for (i = 0; i < FAULTS_AT_ONCE &&
+	    vtd_unit_fault(&unit, &vf, &lost); i++) {
 		fault_report(&vf);
-		if (lost)
+		if (lost && atomic_fetch_add(&nlost, 1) < REPORTS)
 			printf(VTD_NAME ": more was refused than the hardware "
 			    "keeps\n");
 	}
