@@ -5,8 +5,8 @@
  */
 
 /*
- * Driver of Intel's 82545EM network controller: e1000(4).  It sends frames of
- * every length to itself and looks at every byte that comes.
+ * Driver of Intel's 82545EM and 82540EM network controllers: e1000(4).  It
+ * sends frames of every length to itself and looks at every byte that comes.
  *
  * Source: [SDM] Intel PCI/PCI-X Family of Gigabit Ethernet Controllers
  * Software Developer's Manual, 317453; [802.3] IEEE 802.3, clause 22.
@@ -15,11 +15,13 @@
  * part.  A frame is sent from two to four pieces that lie in different pages
  * at odd addresses, and received in as many buffers of 512 bytes as it needs.
  *
- * The 82540EM, which is programmed in the same way, is left alone: QEMU gives
- * one to every PC, and takes a second until it receives.
+ * The 82540EM, which is programmed in the same way, is left alone unless the
+ * driver is required: QEMU gives one to every PC, and takes a second until it
+ * receives.
  */
 
 #include <sys/device.h>
+#include <sys/options.h>
 #include <sys/systm.h>
 
 #include <dev/cksum.h>
@@ -124,7 +126,7 @@ struct desc {
 /* Limits of waiting, in ms. */
 #define	WAIT_RESET	100
 #define	WAIT_MDIC	100
-#define	WAIT_FRAME	3000
+#define	WAIT_FRAME	10000		/* QEMU receives none for 1 s */
 #define	WAIT_PROBE	20
 
 struct ring {
@@ -147,13 +149,16 @@ struct e1000 {
 	struct device_figures e_figures;
 	bool		e_runs;		/* it has buffers and entries */
 	bool		e_works;
+	bool		e_nomem;	/* as there was none for it */
 };
 
 static const struct model {
 	uint16_t	m_device;
 	const char	*m_name;
+	bool		m_required;	/* or it is left alone */
 } models[] = {
-	{ 0x100f, "82545EM" },
+	{ 0x100f, "82545EM", false },
+	{ 0x100e, "82540EM", true },
 };
 
 static struct e1000 units[NITEMS(models)];
@@ -648,7 +653,8 @@ attach_model(struct e1000 *e, const struct model *m, unsigned unit)
 	int error;
 
 	memset(e, 0, sizeof(*e));
-	if (!pci_find(VENDOR_INTEL, m->m_device, &e->e_func))
+	if ((m->m_required && !option_required("e1000")) ||
+	    !pci_find(VENDOR_INTEL, m->m_device, &e->e_func))
 		return (ENXIO);
 	(void)snprintf(e->e_name, sizeof(e->e_name), "e1000%u", unit);
 	if ((error = pci_map_bar(&e->e_func, 0, REGS_SIZE, REGS_SIZE,
@@ -675,7 +681,8 @@ attach_model(struct e1000 *e, const struct model *m, unsigned unit)
 }
 
 /*
- * If one of several does not work, the job says so.
+ * If one of several does not work, the job says so, unless memory was short:
+ * the others do theirs then.
  */
 static int
 e1000_attach(void)
@@ -688,7 +695,8 @@ e1000_attach(void)
 		e = attach_model(&units[nunits], &models[i], nunits);
 		if (e == ENXIO)
 			continue;
-		if (error != 0)
+		units[nunits].e_nomem = e == ENOMEM;
+		if (error == ENXIO || e == 0)
 			error = e;
 		nunits++;
 	}
@@ -735,10 +743,11 @@ e1000_job(void)
 	unsigned i;
 
 	for (i = 0; i < nunits; i++) {
-		e = units[i].e_works ? exchange(&units[i]) : EIO;
-		if (e != 0 && units[i].e_works)
+		if (!units[i].e_works)
+			e = units[i].e_nomem ? ENOMEM : EIO;
+		else if ((e = exchange(&units[i])) != 0)
 			release(&units[i]);
-		if (error == 0)
+		if (error == 0 || (error == ENOMEM && e != 0))
 			error = e;
 	}
 	return (error);

@@ -21,28 +21,22 @@
 #include <sys/device.h>
 #include <sys/systm.h>
 
-#include <machine/vm_machdep.h>
-
-#include <dev/cksum.h>
 #include <dev/mmio.h>
 #include <dev/pci/pci.h>
 
+#include "ata_model.h"
+#include "dma_model.h"
 #include "driver_model.h"
 
 #define	PORT		2U		/* that of the disk */
 #define	NPORTS		0x0dU		/* the ports that there are: 0, 2, 3 */
-#define	BLOCK		512U
-#define	NBLOCKS		1024U
-#define	MASTER		PCI_COMMAND_MASTER
 
 static uint8_t registers[0x1100];
-static uint8_t medium[NBLOCKS * BLOCK], before[NBLOCKS * BLOCK];
 
 static struct {
 	/* What the adapter and the disk are like. */
 	uint32_t	cap;
 	uint32_t	signature;
-	uint16_t	id[256];
 
 	/* What goes wrong. */
 	bool		no_adapter;
@@ -54,7 +48,6 @@ static struct {
 					   moving less than all */
 
 	/* The state. */
-	uint16_t	command;	/* of PCI */
 	uint32_t	ghc;
 	uint32_t	clb, clbu, fb, fbu, is, cmd, tfd, ci;
 	unsigned	resets, commands, flushes, entries;
@@ -98,30 +91,6 @@ pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
 	return (0);
 }
 
-void
-pci_enable(const struct pci_func *f, uint16_t bits)
-{
-
-	(void)f;
-	m.command |= bits;
-}
-
-bus_dma_tag_t
-pci_dma_tag(const struct pci_func *f)
-{
-
-	(void)f;
-	return (NULL);
-}
-
-void
-pci_disable(const struct pci_func *f, uint16_t bits)
-{
-
-	(void)f;
-	m.command &= (uint16_t)~bits;
-}
-
 /*
  * The adapter.
  */
@@ -139,27 +108,13 @@ model_reset(void)
 static uint8_t *
 memory(uint64_t pa, uint64_t size, uint64_t align)
 {
-	uint8_t *va;
 
-	ATF_REQUIRE_MSG((m.command & MASTER) != 0, "no master, yet DMA");
-	ATF_REQUIRE_MSG(pa % align == 0, "0x%jx is not aligned",
-	    (uintmax_t)pa);
 	if (pa + size > UINT64_C(1) << 32) {
 		m.high = true;
 		ATF_REQUIRE_MSG((m.cap & 0x80000000) != 0, "0x%jx",
 		    (uintmax_t)pa);
 	}
-	va = vm_md_phystov(pa, size);
-	ATF_REQUIRE(va != NULL);
-	return (va);
-}
-
-static uint32_t
-get32(const uint8_t *p)
-{
-
-	return (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	    (uint32_t)p[3] << 24);
+	return (dma_memory(pa, size, align, UINT64_C(1) << 63));
 }
 
 /* Move len bytes between a command's regions and data.  => bytes moved. */
@@ -206,9 +161,8 @@ place(const uint8_t *fis, bool is_48, uint32_t *len)
 		if (n == 0)
 			n = 256;
 	}
-	ATF_REQUIRE(n > 0 && lba + n <= NBLOCKS);
-	*len = n * BLOCK;
-	return (medium + lba * BLOCK);
+	*len = n * ATA_BLOCK;
+	return (ata_place(lba, n));
 }
 
 /* => bytes moved. */
@@ -221,7 +175,7 @@ perform(const uint8_t *header, const uint8_t *fis)
 
 	switch (fis[2]) {
 	case 0xec:
-		return (move(header, (uint8_t *)m.id, sizeof(m.id), true));
+		return (move(header, (uint8_t *)ata_id, sizeof(ata_id), true));
 	case 0xea:
 	case 0xe7:
 		m.flushes++;
@@ -239,7 +193,7 @@ perform(const uint8_t *header, const uint8_t *fis)
 		atf_tc_fail("unexpected command 0x%02x", fis[2]);
 	}
 	ATF_CHECK_EQ(write, (get32(header) & 0x40) != 0);
-	ATF_CHECK_EQ(ext, (m.id[83] & 0x0400) != 0);
+	ATF_CHECK_EQ(ext, (ata_id[83] & 0x0400) != 0);
 	at = place(fis, ext, &len);
 	return (move(header, at, len, !write));
 }
@@ -392,35 +346,15 @@ mmio_write32(volatile uint8_t *regs, unsigned reg, uint32_t v)
  * Tests.
  */
 
-static void
-set_blocks48(uint64_t n)
-{
-	unsigned i;
-
-	for (i = 0; i < 4; i++)
-		m.id[100 + i] = (uint16_t)(n >> 16 * i);
-}
-
 /* A disk that is fine, and an adapter of 32 bits. */
 static void
 boot(void)
 {
-	unsigned i;
 
 	driver_model_boot();
-	for (i = 0; i < sizeof(medium); i++)
-		medium[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
-	memcpy(medium, "extant scratch\n", 15);
-	memcpy(before, medium, sizeof(medium));
+	ata_model_init();
 	m.signature = 0x101;
 	m.tfd = 0x50;
-	for (i = 27; i < 47; i++)
-		m.id[i] = 'M' << 8 | 'o';
-	m.id[46] = 0x2020;
-	m.id[49] = 0x0300;
-	m.id[60] = NBLOCKS;
-	m.id[83] = 0x4400;
-	set_blocks48(NBLOCKS);
 	m.ghc = 0x80000000;
 }
 
@@ -432,67 +366,14 @@ attach(void)
 	ATF_CHECK_EQ_MSG(1, nlines, "%s", console);
 }
 
-/* The whole job was done right, up to the medium. */
 static void
 job_succeeds(void)
 {
-	const size_t half = sizeof(medium) / 2;
-	struct cksum ck;
-	char want[32];
 
-	cksum_init(&ck);
-	cksum_add(&ck, before, sizeof(before));
-	snprintf(want, sizeof(want), ", cksum %u\n", cksum_end(&ck));
-	clear_console();
-	ATF_REQUIRE_EQ_MSG(0, ahci_driver.dd_job(), "%s", console);
-	ATF_CHECK_MSG(console_has(want), "%s", console);
-	ATF_CHECK_MSG(console_has("ahci0: moved "), "%s", console);
-	ATF_CHECK_MSG(!console_has("bus_dma:"), "%s", console);
-	ATF_CHECK_EQ(0, memcmp(medium, before, half));
-	ATF_CHECK_EQ(0, memcmp(medium + half, before, half));
+	ata_refill();
+	m.flushes = 0;
+	ata_job_succeeds(&ahci_driver);
 	ATF_CHECK(m.flushes > 0);
-}
-
-static void
-nothing_left(uint64_t frames)
-{
-	unsigned maps, tags;
-
-	ATF_CHECK_EQ(0, m.command & MASTER);
-	bus_dma_usage(&tags, &maps);
-	ATF_CHECK_EQ(0, tags);
-	ATF_CHECK_EQ(0, maps);
-	ATF_CHECK_EQ(frames, free_frames());
-}
-
-/* A job that fails says why, and leaves nothing behind. */
-static void
-job_fails(int want, const char *line, uint64_t frames)
-{
-	uint64_t start = now;
-
-	clear_console();
-	ATF_CHECK_EQ(want, ahci_driver.dd_job());
-	ATF_CHECK_MSG(console_has(line), "%s", console);
-	ATF_CHECK_MSG(!console_has("bus_dma:"), "%s", console);
-	nothing_left(frames);
-	ATF_CHECK(now - start < UINT64_C(40000000000));
-	/* And stays so. */
-	clear_console();
-	ATF_CHECK_EQ(EIO, ahci_driver.dd_job());
-	ATF_CHECK_EQ(0, m.command & MASTER);
-}
-
-static void
-attach_fails(int want, const char *line)
-{
-	uint64_t frames = free_frames(), start = now;
-
-	clear_console();
-	ATF_CHECK_EQ_MSG(want, ahci_driver.dd_attach(), "%s", console);
-	ATF_CHECK_MSG(console_has(line), "%s", console);
-	nothing_left(frames);
-	ATF_CHECK(now - start < UINT64_C(40000000000));
 }
 
 ATF_TC_WITHOUT_HEAD(narrow);
@@ -525,8 +406,8 @@ ATF_TC_BODY(lba28, tc)
 {
 
 	boot();
-	m.id[83] = 0x4000;
-	set_blocks48(0);
+	ata_id[83] = 0x4000;
+	ata_blocks48(0);
 	attach();
 	job_succeeds();
 	ATF_CHECK_MSG(console_has("read 524288 bytes of 1024 blocks of 512 in "
@@ -544,13 +425,11 @@ ATF_TC_BODY(one_error, tc)
 	job_succeeds();
 	ATF_CHECK_MSG(console_has(": ETIMEDOUT (events 0x0, task file 0x50"),
 	    "%s", console);
-	memcpy(medium, before, sizeof(medium));
 	m.skip = 1;
 	m.fail = 1;
 	job_succeeds();
 	ATF_CHECK_MSG(console_has(": EIO (events 0x40000000, task file 0x451"),
 	    "%s", console);
-	memcpy(medium, before, sizeof(medium));
 	m.cut = 1;
 	job_succeeds();
 	ATF_CHECK_MSG(console_has("512 bytes moved)"), "%s", console);
@@ -566,7 +445,7 @@ ATF_TC_BODY(hang, tc)
 	attach();
 	m.skip = 2;
 	m.hang = 2;
-	job_fails(ETIMEDOUT, ": ETIMEDOUT (events 0x0", frames);
+	job_fails(&ahci_driver, ETIMEDOUT, ": ETIMEDOUT (events 0x0", frames);
 }
 
 ATF_TC_WITHOUT_HEAD(fail);
@@ -578,8 +457,8 @@ ATF_TC_BODY(fail, tc)
 	frames = free_frames();
 	attach();
 	m.fail = 2;
-	job_fails(EIO, "command 0x25 at block 0: EIO (events 0x40000000",
-	    frames);
+	job_fails(&ahci_driver, EIO,
+	    "command 0x25 at block 0: EIO (events 0x40000000", frames);
 }
 
 /* An adapter that hangs, too, when it is reset, is kept off memory. */
@@ -593,7 +472,8 @@ ATF_TC_BODY(hang_in_reset, tc)
 	attach();
 	m.hang = 1;
 	m.reset_hangs = true;
-	job_fails(ETIMEDOUT, "cannot be reset: control 0x80000001", frames);
+	job_fails(&ahci_driver, ETIMEDOUT,
+	    "cannot be reset: control 0x80000001", frames);
 	ATF_CHECK_EQ(2, m.commands);
 }
 
@@ -605,21 +485,23 @@ ATF_TC_BODY(does_not_start, tc)
 	boot();
 	frames = free_frames();
 	m.no_adapter = true;
-	attach_fails(ENXIO, "");
+	attach_fails(&ahci_driver, ENXIO, "");
 	ATF_CHECK_EQ(0, nlines);
 	m.no_adapter = false;
 	m.reset_hangs = true;
-	attach_fails(ETIMEDOUT, "cannot be reset: control 0x80000001");
+	attach_fails(&ahci_driver, ETIMEDOUT,
+	    "cannot be reset: control 0x80000001");
 	m.reset_hangs = false;
 	m.busy = true;
-	attach_fails(ETIMEDOUT, "port 2 does not start: command 0x4016, task "
-	    "file 0x80, link 0x123");
+	attach_fails(&ahci_driver, ETIMEDOUT, "port 2 does not start: command "
+	    "0x4016, task file 0x80, link 0x123");
 	m.busy = false;
 	m.runs_on = true;
-	attach_fails(ETIMEDOUT, "port 2 does not start: ");
+	attach_fails(&ahci_driver, ETIMEDOUT, "port 2 does not start: ");
 	m.runs_on = false;
 	m.hang = 2;
-	attach_fails(ETIMEDOUT, "command 0xec at block 0: ETIMEDOUT");
+	attach_fails(&ahci_driver, ETIMEDOUT,
+	    "command 0xec at block 0: ETIMEDOUT");
 	/* A CD drive. */
 	m.signature = 0xeb140101;
 	clear_console();
@@ -637,34 +519,7 @@ ATF_TC_BODY(absurd, tc)
 {
 
 	boot();
-	set_blocks48(0);
-	attach_fails(EOPNOTSUPP, "not used: it has no blocks");
-	set_blocks48(UINT64_MAX);
-	attach_fails(EOPNOTSUPP, "not used: it has more blocks than there");
-	m.id[83] = 0x4000;
-	m.id[61] = 0x1001;
-	attach_fails(EOPNOTSUPP, "not used: it has more blocks than there");
-	m.id[61] = 0;
-	/* Bits that say nothing, since the word is not valid. */
-	m.id[83] = 0xffff;
-	m.id[106] = 0x5000;
-	m.id[117] = 0;
-	attach_fails(EOPNOTSUPP, "not used: its blocks are not of 512 to");
-	m.id[118] = 0x8000;
-	m.id[117] = 0x100;
-	attach_fails(EOPNOTSUPP, "not used: its blocks are not of 512 to");
-	m.id[118] = 0;
-	m.id[117] = 0x101;
-	attach_fails(EOPNOTSUPP, "not used: its blocks are not of 512 to");
-	m.id[106] = 0;
-	m.id[49] = 0x0200;
-	attach_fails(EOPNOTSUPP, "not used: it knows no DMA");
-	m.id[49] = 0x0300;
-	m.id[0] = 0x8000;
-	attach_fails(EOPNOTSUPP, "not used: it is no ATA device");
-	m.id[0] = 0;
-	m.id[255] = 0x12a5;
-	attach_fails(EOPNOTSUPP, "not used: its identification has a wrong");
+	ata_absurd(&ahci_driver);
 }
 
 /* All but what is printed of the largest disk there can be. */
@@ -673,10 +528,10 @@ ATF_TC_BODY(largest, tc)
 {
 
 	boot();
-	m.id[27] = '%' << 8 | 0x07;
-	m.id[106] = 0x5000;
-	m.id[117] = 2048;
-	set_blocks48(UINT64_C(1) << 48);
+	ata_id[27] = '%' << 8 | 0x07;
+	ata_id[106] = 0x5000;
+	ata_id[117] = 2048;
+	ata_blocks48(UINT64_C(1) << 48);
 	attach();
 	ATF_CHECK_MSG(console_has("%?MoMo"), "%s", console);
 	ATF_CHECK_MSG(console_has(", 281474976710656 blocks of 4096\n"), "%s",

@@ -40,7 +40,7 @@ frames_body()
 {
 
 	helpers
-	boot $EXIT_SUCCESS "require=e1000" \
+	boot $EXIT_SUCCESS "require=e1000" -nic none \
 	    -device e1000-82545em,mac=52:54:00:ab:cd:ef
 	has '^e10000 at pci 0:[0-9]+\.0: 82545EM, 52:54:00:ab:cd:ef, '
 	exchanged
@@ -56,12 +56,36 @@ aged_body()
 {
 
 	helpers
-	boot $EXIT_SUCCESS "require=e1000 seed=2" -m 24M -device e1000-82545em
+	boot $EXIT_SUCCESS "require=e1000 seed=2" -m 24M -nic none \
+	    -device e1000-82545em
 	exchanged
-	boot $EXIT_SUCCESS "require=e1000 seed=3 cpus=1" -m 5G \
+	boot $EXIT_SUCCESS "require=e1000 seed=3 cpus=1" -m 5G -nic none \
 	    -device e1000-82545em
 	exchanged
 	boot $EXIT_SUCCESS "require=e1000 fill=90" -M q35 -device e1000-82545em
+	exchanged
+}
+
+atf_test_case others
+others_head()
+{
+	atf_set descr "The 82540EM is used, if the driver is required; two" \
+	    "controllers"
+}
+others_body()
+{
+
+	helpers
+	boot $EXIT_SUCCESS "require=e1000" -nic none -device e1000
+	has '^e10000 at pci 0:[0-9]+\.0: 82540EM, '
+	exchanged
+	boot $EXIT_SUCCESS "" -nic none -device e1000
+	has '^e10000: not present$'
+	boot $EXIT_SUCCESS "require=e1000" -nic none -device e1000 \
+	    -device e1000-82545em
+	has '^e10000 at pci 0:[0-9]+\.0: 82545EM, '
+	has '^e10001 at pci 0:[0-9]+\.0: 82540EM, '
+	has "^e10001: $FRAMES frames, $BYTES bytes, sent and received in $BUFFERS buffers, cksum [0-9]+, ok\$"
 	exchanged
 }
 
@@ -83,5 +107,6 @@ atf_init_test_cases()
 
 	atf_add_test_case frames
 	atf_add_test_case aged
+	atf_add_test_case others
 	atf_add_test_case absent
 }

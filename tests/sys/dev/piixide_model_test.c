@@ -23,17 +23,14 @@
 #include <sys/systm.h>
 
 #include <machine/cpufunc.h>
-#include <machine/vm_machdep.h>
 
 #include <dev/bus.h>
-#include <dev/cksum.h>
 #include <dev/pci/pci.h>
 
+#include "ata_model.h"
+#include "dma_model.h"
 #include "driver_model.h"
 
-#define	BLOCK		512U
-#define	NBLOCKS		1024U
-#define	MASTER		PCI_COMMAND_MASTER
 #define	BM		0xc040U
 #define	K64		UINT64_C(0x10000)
 
@@ -46,8 +43,6 @@ enum fault {
 	DATA_LEFT,		/* the drive wants to move more */
 	FAULT			/* the drive has a fault */
 };
-
-static uint8_t medium[NBLOCKS * BLOCK], before[NBLOCKS * BLOCK];
 
 struct channel {
 	uint8_t		device;		/* selected: 0 or 1 */
@@ -65,7 +60,6 @@ static struct {
 	unsigned	drive;		/* where the disk is, 0 to 3; 4: none */
 	uint8_t		nothing;	/* what ports say where none is */
 	uint8_t		mid, high;	/* of its signature */
-	uint16_t	id[256];
 
 	/* What goes wrong. */
 	bool		reset_hangs;
@@ -75,7 +69,6 @@ static struct {
 	enum fault	fault;
 
 	/* The state. */
-	uint16_t	command;	/* of PCI */
 	uint32_t	idetim;
 	struct channel	chan[2];
 	unsigned	resets, commands, flushes, regions;
@@ -132,30 +125,6 @@ pci_write(const struct pci_func *f, unsigned reg, uint32_t v)
 	m.idetim = v;
 }
 
-void
-pci_enable(const struct pci_func *f, uint16_t bits)
-{
-
-	(void)f;
-	m.command |= bits;
-}
-
-void
-pci_disable(const struct pci_func *f, uint16_t bits)
-{
-
-	(void)f;
-	m.command &= (uint16_t)~bits;
-}
-
-bus_dma_tag_t
-pci_dma_tag(const struct pci_func *f)
-{
-
-	(void)f;
-	return (NULL);
-}
-
 /*
  * The drive.
  */
@@ -180,28 +149,6 @@ model_reset(struct channel *c)
 	c->status = m.reset_hangs ? 0x80 : 0x50;
 }
 
-/* Memory as the interface reaches it. */
-static uint8_t *
-memory(uint64_t pa, uint64_t size, uint64_t align)
-{
-	uint8_t *va;
-
-	ATF_REQUIRE_MSG((m.command & MASTER) != 0, "no master, yet DMA");
-	ATF_REQUIRE_MSG(pa % align == 0 && pa / K64 == (pa + size - 1) / K64,
-	    "0x%jx of 0x%jx bytes", (uintmax_t)pa, (uintmax_t)size);
-	va = vm_md_phystov(pa, size);
-	ATF_REQUIRE(va != NULL);
-	return (va);
-}
-
-static uint32_t
-get32(const uint8_t *p)
-{
-
-	return (p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-	    (uint32_t)p[3] << 24);
-}
-
 /* Move len bytes between the table's regions and data. */
 static void
 move(const struct channel *c, uint8_t *data, uint32_t len, bool to_memory)
@@ -211,13 +158,13 @@ move(const struct channel *c, uint8_t *data, uint32_t len, bool to_memory)
 	uint8_t *va;
 
 	for (done = 0; done < len; done += size, at += 8) {
-		prd = memory(at, 8, 4);
+		prd = dma_memory(at, 8, 4, K64);
 		ATF_REQUIRE_EQ(at / K64, c->table / K64);
 		ATF_REQUIRE_EQ(0, get32(prd + 4) & 0x7fff0001);
 		size = get32(prd + 4) & 0xffff;
 		size = size == 0 ? K64 : size;
 		ATF_REQUIRE(size <= len - done);
-		va = memory(get32(prd), size, 2);
+		va = dma_memory(get32(prd), size, 2, K64);
 		if (to_memory)
 			memcpy(va, data + done, size);
 		else
@@ -245,9 +192,8 @@ place(const struct channel *c, bool is_48, uint8_t device, uint32_t *len)
 		lba |= (uint64_t)(device & 0xf) << 24;
 		n = n == 0 ? 256 : n;
 	}
-	ATF_REQUIRE(n > 0 && lba + n <= NBLOCKS);
-	*len = n * BLOCK;
-	return (medium + lba * BLOCK);
+	*len = n * ATA_BLOCK;
+	return (ata_place(lba, n));
 }
 
 static bool
@@ -297,7 +243,7 @@ execute(struct channel *c)
 	uint8_t *at;
 
 	ATF_CHECK_EQ(!write, (c->bm_cmd & 8) != 0);
-	ATF_CHECK_EQ(is_48, (m.id[83] & 0x0400) != 0);
+	ATF_CHECK_EQ(is_48, (ata_id[83] & 0x0400) != 0);
 	at = place(c, is_48, device_written[c - m.chan], &len);
 	if (goes_wrong()) {
 		go_wrong(c);
@@ -407,7 +353,7 @@ inw(uint16_t port)
 	ATF_REQUIRE_EQ(0x58, c->status);
 	if (c->word == 255)
 		c->status = 0x50;
-	return (m.id[c->word++]);
+	return (ata_id[c->word++]);
 }
 
 static void
@@ -497,33 +443,13 @@ outw(uint16_t port, uint16_t v)
  * Tests.
  */
 
-static void
-set_blocks48(uint64_t n)
-{
-	unsigned i;
-
-	for (i = 0; i < 4; i++)
-		m.id[100 + i] = (uint16_t)(n >> 16 * i);
-}
-
 /* A disk that is fine, and the only one. */
 static void
 boot(void)
 {
-	unsigned i;
 
 	driver_model_boot();
-	for (i = 0; i < sizeof(medium); i++)
-		medium[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
-	memcpy(medium, "extant scratch\n", 15);
-	memcpy(before, medium, sizeof(medium));
-	for (i = 27; i < 47; i++)
-		m.id[i] = 'M' << 8 | 'o';
-	m.id[46] = 0x2020;
-	m.id[49] = 0x0300;
-	m.id[60] = NBLOCKS;
-	m.id[83] = 0x4400;
-	set_blocks48(NBLOCKS);
+	ata_model_init();
 	m.chan[0].status = m.chan[1].status = 0x50;
 	/* Firmware's: drives that are set up for DMA. */
 	m.chan[0].bm_status = m.chan[1].bm_status = 0x60;
@@ -538,73 +464,33 @@ attach(void)
 	ATF_CHECK_EQ(0x80008000, m.idetim);
 }
 
-/* The whole job was done right, up to the medium. */
 static void
 job_succeeds(void)
 {
-	const size_t half = sizeof(medium) / 2;
-	struct cksum ck;
-	char want[32];
 
-	memcpy(medium, before, sizeof(medium));
-	cksum_init(&ck);
-	cksum_add(&ck, before, sizeof(before));
-	snprintf(want, sizeof(want), ", cksum %u\n", cksum_end(&ck));
-	clear_console();
+	ata_refill();
 	m.flushes = 0;
-	ATF_REQUIRE_EQ_MSG(0, piixide_driver.dd_job(), "%s", console);
-	ATF_CHECK_MSG(console_has(want), "%s", console);
-	ATF_CHECK_MSG(console_has("piixide0: moved "), "%s", console);
-	ATF_CHECK_MSG(!console_has("bus_dma:"), "%s", console);
-	ATF_CHECK_EQ(0, memcmp(medium, before, half));
-	ATF_CHECK_EQ(0, memcmp(medium + half, before, half));
+	ata_job_succeeds(&piixide_driver);
 	ATF_CHECK_EQ(1, m.flushes);
 	ATF_CHECK_EQ(0x60, m.chan[m.drive / 2].bm_status & 0x60);
 }
 
+/* The ports are free again, too. */
 static void
-nothing_left(uint64_t frames)
+gives_up(int error, const char *line, uint64_t frames)
 {
-	struct claims *ports = &bus_get()->b_ports;
-	unsigned maps, tags;
 
-	ATF_CHECK_MSG(!console_has("bus_dma:"), "%s", console);
-	ATF_CHECK_EQ(0, m.command & MASTER);
-	bus_dma_usage(&tags, &maps);
-	ATF_CHECK_EQ(0, tags);
-	ATF_CHECK_EQ(0, maps);
-	ATF_CHECK_EQ(frames, free_frames());
-	ATF_CHECK_EQ(0, ports->cl_n);
-}
-
-/* A job that fails says why, and leaves nothing behind. */
-static void
-job_fails(int want, const char *line, uint64_t frames)
-{
-	uint64_t start = now;
-
-	clear_console();
-	ATF_CHECK_EQ(want, piixide_driver.dd_job());
-	ATF_CHECK_MSG(console_has(line), "%s", console);
-	ATF_CHECK(now - start < UINT64_C(60000000000));
-	nothing_left(frames);
-	/* And stays so. */
-	clear_console();
-	ATF_CHECK_EQ(EIO, piixide_driver.dd_job());
-	nothing_left(frames);
+	job_fails(&piixide_driver, error, line, frames);
+	ATF_CHECK_EQ(0, bus_get()->b_ports.cl_n);
 }
 
 static void
-attach_fails(int want, const char *line)
+not_attached(int error, const char *line)
 {
-	uint64_t frames = free_frames(), start = now;
 
-	clear_console();
-	ATF_CHECK_EQ_MSG(want, piixide_driver.dd_attach(), "%s", console);
-	ATF_CHECK_MSG(console_has(line), "%s", console);
+	attach_fails(&piixide_driver, error, line);
 	ATF_CHECK_EQ_MSG(line[0] != '\0', nlines, "%s", console);
-	ATF_CHECK(now - start < UINT64_C(120000000000));
-	nothing_left(frames);
+	ATF_CHECK_EQ(0, bus_get()->b_ports.cl_n);
 }
 
 /* 48 and 28 bits of address; the latter move 128 KiB at most. */
@@ -628,8 +514,8 @@ ATF_TC_BODY(lba28, tc)
 {
 
 	boot();
-	m.id[83] = 0x4000;
-	set_blocks48(0);
+	ata_id[83] = 0x4000;
+	ata_blocks48(0);
 	attach();
 	job_succeeds();
 	ATF_CHECK_MSG(console_has("read 524288 bytes of 1024 blocks of 512 in "
@@ -709,7 +595,7 @@ ATF_TC_BODY(two_errors, tc)
 			m.fault = (enum fault)i;
 			m.skip = skip;
 			m.faults = 2;
-			job_fails(i == HANG ? ETIMEDOUT : EIO,
+			gives_up(i == HANG ? ETIMEDOUT : EIO,
 			    skip == 0 ? "command 0x25 at block 0: " :
 			    ": command 0x", frames);
 		}
@@ -732,7 +618,7 @@ ATF_TC_BODY(bad_flush, tc)
 	m.skip = n - 1;
 	m.faults = 2;
 	m.fault = FAIL;
-	job_fails(EIO, "command 0xea at block 0: EIO", frames);
+	gives_up(EIO, "command 0xea at block 0: EIO", frames);
 }
 
 /* A drive that hangs, too, when it is reset, is kept off memory. */
@@ -747,7 +633,7 @@ ATF_TC_BODY(hang_in_reset, tc)
 	m.fault = HANG;
 	m.faults = 1;
 	m.reset_hangs = true;
-	job_fails(ETIMEDOUT, "cannot be reset: status 0x80", frames);
+	gives_up(ETIMEDOUT, "cannot be reset: status 0x80", frames);
 	ATF_CHECK_EQ(1, m.commands);
 }
 
@@ -758,24 +644,24 @@ ATF_TC_BODY(does_not_start, tc)
 
 	boot();
 	m.no_interface = true;
-	attach_fails(ENXIO, "");
+	not_attached(ENXIO, "");
 	m.no_interface = false;
 	m.no_bar = true;
-	attach_fails(ENODEV, "base address register 4 is of no use");
+	not_attached(ENODEV, "base address register 4 is of no use");
 	m.no_bar = false;
 	m.memory_bar = true;
-	attach_fails(ENODEV, "base address register 4 is of no use");
+	not_attached(ENODEV, "base address register 4 is of no use");
 	m.memory_bar = false;
 	m.high_bar = true;
-	attach_fails(ENODEV, "base address register 4 is of no use");
+	not_attached(ENODEV, "base address register 4 is of no use");
 	m.high_bar = false;
 	m.identify_hangs = true;
-	attach_fails(ETIMEDOUT, "does not identify itself: ETIMEDOUT (status "
+	not_attached(ETIMEDOUT, "does not identify itself: ETIMEDOUT (status "
 	    "0xd0)");
 	m.identify_hangs = false;
 	m.chan[0].status = 0x50;
 	m.identify_fails = true;
-	attach_fails(EIO, "does not identify itself: EIO (status 0x51)");
+	not_attached(EIO, "does not identify itself: EIO (status 0x51)");
 	m.identify_fails = false;
 	/* Somebody else has the last of the ports. */
 	ports = &bus_get()->b_ports;
@@ -818,20 +704,8 @@ ATF_TC_BODY(absurd, tc)
 {
 
 	boot();
-	set_blocks48(0);
-	attach_fails(EOPNOTSUPP, "not used: it has no blocks");
-	set_blocks48(UINT64_MAX);
-	attach_fails(EOPNOTSUPP, "not used: it has more blocks than there");
-	m.id[106] = 0x5000;
-	attach_fails(EOPNOTSUPP, "not used: its blocks are not of 512 to");
-	m.id[106] = 0;
-	m.id[49] = 0x0200;
-	attach_fails(EOPNOTSUPP, "not used: it knows no DMA");
-	m.id[49] = 0x0300;
-	m.id[255] = 0x12a5;
-	attach_fails(EOPNOTSUPP, "not used: its identification has a wrong");
-	memset(m.id, 0xff, sizeof(m.id));
-	attach_fails(EOPNOTSUPP, "not used: it is no ATA device");
+	ata_absurd(&piixide_driver);
+	ATF_CHECK_EQ(0, bus_get()->b_ports.cl_n);
 }
 
 ATF_TC_WITHOUT_HEAD(starves);

@@ -6,8 +6,8 @@
 
 /*
  * A model of a legacy virtio device, the only one of its machine, the rest of
- * which the test program has: Virtual I/O Device (VIRTIO) Version 1.1, sections 2.6 and
- * 4.1.4.8.
+ * which the test program has: Virtual I/O Device (VIRTIO) Version 1.1,
+ * sections 2.6 and 4.1.4.8.
  */
 
 #ifndef _VIRTIO_MODEL_H_
