@@ -113,8 +113,8 @@
 
 /* Limits of waiting, in ms. */
 #define	WAIT_BYTE	100		/* for the next byte of a command */
-#define	WAIT_SEEK	3000		/* 80 steps of 3 ms, and settling */
-#define	WAIT_READ	3000		/* some turns of 200 ms */
+#define	WAIT_SEEK	10000		/* 80 steps of 3 ms, and settling */
+#define	WAIT_READ	10000		/* some turns of 200 ms */
 #define	SPIN_UP		500		/* until a drive is up to speed */
 
 static bus_dma_tag_t fdc_tag;

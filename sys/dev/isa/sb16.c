@@ -74,7 +74,7 @@
 
 /* Limits of waiting, in ms. */
 #define	WAIT_DSP	100
-#define	WAIT_HALF	3000		/* one takes 186 */
+#define	WAIT_HALF	20000		/* one takes 186; hosts are late */
 #define	DRAIN		300		/* until the last sample is heard */
 
 /*

@@ -63,8 +63,9 @@
 
 #define	EDU_SAFE_MAX	0x00ffffffU	/* of the first that is written */
 
-#define	WAIT_DMA	2000		/* ms; it takes 100 */
-#define	WAIT_FACTORIAL	2000
+/* Limits of waiting, in ms: the host may be late by seconds. */
+#define	WAIT_DMA	20000		/* it takes 100 */
+#define	WAIT_FACTORIAL	20000
 
 /* Buffers: two pages each, so that transfers also cross from page to page. */
 #define	NBUF		8

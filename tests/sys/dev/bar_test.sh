@@ -34,8 +34,13 @@ look()
 	cat monitor.out >monitor.log &
 	guest_until '^extant: ready'
 	guest_type claims
-	echo "info pci" >monitor.in
 	guest_type maps
+	printf 'info pci\nprint 70000+7777\n' >monitor.in
+	until grep -q '^0x12fd1' monitor.log; do
+		kill -0 "$guest_pid" 2>/dev/null ||
+		    atf_fail "the guest ended before the monitor answered"
+		sleep 0.1
+	done
 	guest_type quit
 	guest_wait
 	guest_succeeded
