@@ -40,25 +40,47 @@ tone()
 	}'
 }
 
-# was_played: silence, the tone, and silence.  Where the card was faster than
-# the CPU, the driver has said so, and only what was played last counts.
-was_played()
+# heard: what was played is silence, the tone, and silence; if not, says what is
+# wrong.  Where the card was faster than the CPU, the driver has said so, and
+# only what was played last counts.
+heard()
 {
 
-	has "^sb160: played $TONE samples through $RING bytes at 0x[0-9a-f]+\$"
-	tone >wanted
 	# The header has 44 bytes; then a pair of equal samples each.
 	tail -c +45 played.wav | od -An -td2 -v -w4 >pairs
-	awk '$1 != $2 { exit 1 }' pairs || atf_fail "the sides differ"
+	awk '$1 != $2 { exit 1 }' pairs || {
+		echo "the sides differ"
+		return 1
+	}
 	awk '{ s[NR] = $1 } $1 != 0 { last = NR }
 	    END { for (i = 1; i <= last; i++) print s[i] }' pairs >samples
-	tail -n $TONE samples | cmp - wanted ||
-	    atf_fail "what was played is not the tone"
+	tail -n $TONE samples | cmp - wanted || {
+		echo "what was played is not the tone"
+		return 1
+	}
 	grep -q 'faster than the CPU' console || {
 		[ "$(awk '$1 != 0 { print NR; exit }' samples)" -eq \
-		    $(($(wc -l <samples) - TONE + 1)) ] ||
-		    atf_fail "something was played before the tone"
+		    $(($(wc -l <samples) - TONE + 1)) ] || {
+			echo "something was played before the tone"
+			return 1
+		}
 	}
+}
+
+# plays OPTIONS [ARGUMENT ...]: boots with a card, and the tone is heard.  QEMU
+# loses sound on a host that is late: what is lost then is not the card's, and
+# it plays again.
+plays()
+{
+
+	tone >wanted
+	for attempt in 1 2 3 4; do
+		play $EXIT_SUCCESS "$@"
+		has "^sb160: played $TONE samples through $RING bytes at 0x[0-9a-f]+\$"
+		heard >why && return
+		cat why
+	done
+	atf_fail "$attempt times: $(tail -n 1 why)"
 }
 
 # where_it_should: the ring is below 16 MiB, and crosses no line.
@@ -82,9 +104,8 @@ tone_body()
 {
 
 	helpers
-	play $EXIT_SUCCESS "require=sb16"
+	plays "require=sb16"
 	has '^sb160 at isa port 0x220 drq 5: Sound Blaster 16, DSP 4\.05'
-	was_played
 	where_it_should
 }
 
@@ -98,11 +119,9 @@ aged_body()
 
 	helpers
 	for seed in 2 3; do
-		play $EXIT_SUCCESS "require=sb16 seed=$seed" -m 24M
-		was_played
+		plays "require=sb16 seed=$seed" -m 24M
 		where_it_should
-		play $EXIT_SUCCESS "require=sb16 seed=$seed cpus=1" -m 512M
-		was_played
+		plays "require=sb16 seed=$seed cpus=1" -m 512M
 		where_it_should
 	done
 }
@@ -116,8 +135,7 @@ nearly_full_body()
 {
 
 	helpers
-	play $EXIT_SUCCESS "require=sb16 fill=90"
-	was_played
+	plays "require=sb16 fill=90"
 	where_it_should
 }
 
