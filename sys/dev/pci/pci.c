@@ -153,6 +153,41 @@ pci_bus_walk(uint8_t bus, bool (*function)(const struct pci_func *, void *),
 	return (false);
 }
 
+/*
+ * Bridges may lead anywhere, several of them to the same bus: so buses are
+ * noted, and none is entered from another.  As each leads to a bus with a
+ * higher number, one walk upwards sees them all.
+ */
+struct tour {
+	bool		(*t_function)(const struct pci_func *, void *);
+	void		*t_arg;
+	bool		t_reached[PCI_NBUS];
+};
+
+static bool
+visit(const struct pci_func *f, void *arg)
+{
+	struct tour *t = arg;
+	uint8_t behind;
+
+	if (pci_bus_behind(f, &behind))
+		t->t_reached[behind] = true;
+	return (t->t_function(f, t->t_arg));
+}
+
+bool
+pci_walk(bool (*function)(const struct pci_func *, void *), void *arg)
+{
+	struct tour t = { function, arg, { true } };
+	unsigned bus;
+
+	for (bus = 0; bus < PCI_NBUS; bus++) {
+		if (t.t_reached[bus] && pci_bus_walk((uint8_t)bus, visit, &t))
+			return (true);
+	}
+	return (false);
+}
+
 /* What is in a register, shifted to the right. */
 struct wanted {
 	unsigned	w_reg;
@@ -165,13 +200,11 @@ static bool
 find(const struct pci_func *f, void *arg)
 {
 	struct wanted *w = arg;
-	uint8_t behind;
 
-	if (pci_read(f, w->w_reg) >> w->w_shift == w->w_value) {
-		*w->w_found = *f;
-		return (true);
-	}
-	return (pci_bus_behind(f, &behind) && pci_bus_walk(behind, find, arg));
+	if (pci_read(f, w->w_reg) >> w->w_shift != w->w_value)
+		return (false);
+	*w->w_found = *f;
+	return (true);
 }
 
 static bool
@@ -181,7 +214,7 @@ find_wanted(struct wanted *w)
 	if (!pci_present())
 		return (false);
 	pci_configure();
-	return (pci_bus_walk(0, find, w));
+	return (pci_walk(find, w));
 }
 
 bool

@@ -18,6 +18,8 @@
 
 #include <vm/vm_types.h>
 
+#define	PCI_NBUS		256
+
 /* A function of a device. */
 struct pci_func {
 	uint8_t		pf_bus;
@@ -70,16 +72,19 @@ void	pci_write(const struct pci_func *, unsigned reg, uint32_t value);
 /*
  * pci_bus_walk: call a function for each function on a bus, until it returns
  * true.  => was there one?
+ * pci_walk: the same for all buses that bridges lead to, in the order of their
+ * numbers, each of them once.
  * pci_bus_behind: the bus behind a bridge.  => false: it is none, firmware has
  * not set it up, or it leads back.
  */
 bool	pci_bus_walk(uint8_t bus, bool (*)(const struct pci_func *, void *),
 	    void *);
+bool	pci_walk(bool (*)(const struct pci_func *, void *), void *);
 bool	pci_bus_behind(const struct pci_func *, uint8_t *bus);
 
 /*
- * pci_find: the first function with these identifiers, on the first bus or
- * behind its bridges.  The first call configures all devices.
+ * pci_find: the first function with these identifiers, as pci_walk() goes.
+ * The first call configures all devices.
  * => false: there is none.
  */
 bool	pci_find(uint16_t vendor, uint16_t device, struct pci_func *);

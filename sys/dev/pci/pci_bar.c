@@ -44,6 +44,7 @@ struct counts {
 struct walk {
 	struct counts	*w_counts;
 	const struct pci_func *w_bridge;	/* NULL: the first bus */
+	bool		*w_buses;		/* those that there are */
 	void		(*w_bar)(struct walk *, const struct pci_func *,
 			    unsigned, const struct pci_bar *, int);
 };
@@ -260,12 +261,10 @@ static bool
 claim_function(const struct pci_func *f, void *arg)
 {
 	struct walk *w = arg;
-	uint8_t behind;
 
 	w->w_counts->n_functions++;
+	w->w_buses[f->pf_bus] = true;
 	each_bar(w, f);
-	if (pci_bus_behind(f, &behind))
-		(void)pci_bus_walk(behind, claim_function, w);
 	return (false);
 }
 
@@ -294,7 +293,8 @@ claim_window(const struct pci_func *f, bool io, const struct bus_window *w)
 }
 
 /*
- * assign_inside: all that lies behind a bridge, innermost first.
+ * assign_inside: what lies behind a bridge, but for what lies behind bridges
+ * there, which has its addresses.
  */
 static bool
 assign_inside(const struct pci_func *f, void *arg)
@@ -306,7 +306,6 @@ assign_inside(const struct pci_func *f, void *arg)
 	if (!pci_bus_behind(f, &behind))
 		return (false);
 	w.w_bridge = f;
-	(void)pci_bus_walk(behind, assign_inside, &w);
 	(void)pci_bus_walk(behind, assign_function, &w);
 	window = bridge_ports(f);
 	claim_window(f, true, &window);
@@ -320,16 +319,21 @@ assign_inside(const struct pci_func *f, void *arg)
 void
 pci_configure(void)
 {
-	static bool done;
+	static bool done, buses[PCI_NBUS];
 	struct counts n = { 0 };
-	struct walk w = { .w_counts = &n, .w_bar = claim_bar };
+	struct walk w = { &n, NULL, buses, claim_bar };
+	unsigned bus;
 
 	if (done || !pci_present())
 		return;
 	done = true;
-	(void)pci_bus_walk(0, claim_function, &w);
+	(void)pci_walk(claim_function, &w);
 	w.w_bar = assign_bar;
-	(void)pci_bus_walk(0, assign_inside, &w);
+	/* Behind a bridge are higher numbers than its bus has. */
+	for (bus = PCI_NBUS; bus-- > 0;) {
+		if (buses[bus])
+			(void)pci_bus_walk((uint8_t)bus, assign_inside, &w);
+	}
 	(void)pci_bus_walk(0, assign_function, &w);
 	printf("pci: %u functions; base address registers: %u claimed, %u "
 	    "assigned, %u left out\n", n.n_functions, n.n_claimed, n.n_assigned,

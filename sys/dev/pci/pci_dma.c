@@ -56,13 +56,10 @@ leads_to(const struct pci_func *f, void *arg)
 	struct search *se = arg;
 	uint8_t behind;
 
-	if (!pci_bus_behind(f, &behind))
+	if (!pci_bus_behind(f, &behind) || behind != se->se_bus)
 		return (false);
-	if (behind == se->se_bus) {
-		se->se_bridge = *f;
-		return (true);
-	}
-	return (pci_bus_walk(behind, leads_to, se));
+	se->se_bridge = *f;
+	return (true);
 }
 
 void
@@ -72,7 +69,7 @@ pci_requester(const struct pci_func *f, struct pci_func *requester)
 	int type;
 
 	*requester = *f;
-	for (; se.se_bus != 0 && pci_bus_walk(0, leads_to, &se);
+	for (; se.se_bus != 0 && pci_walk(leads_to, &se);
 	    se.se_bus = se.se_bridge.pf_bus) {
 		type = express_type(&se.se_bridge);
 		if (type == EXPRESS_TO_PCI)

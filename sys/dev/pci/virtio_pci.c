@@ -146,14 +146,10 @@ static bool
 list_one(const struct pci_func *f, void *arg)
 {
 	struct list *l = arg;
-	uint8_t behind;
 
 	if (is_type(pci_read(f, PCI_ID), l->l_type))
 		l->l_funcs[l->l_n++] = *f;
-	if (l->l_n == l->l_max)
-		return (true);
-	return (pci_bus_behind(f, &behind) &&
-	    pci_bus_walk(behind, list_one, l));
+	return (l->l_n == l->l_max);
 }
 
 unsigned
@@ -164,7 +160,7 @@ virtio_pci_list(unsigned type, struct pci_func *funcs, unsigned max)
 	if (!pci_present())
 		return (0);
 	pci_configure();
-	(void)pci_bus_walk(0, list_one, &l);
+	(void)pci_walk(list_one, &l);
 	return (l.l_n);
 }
 

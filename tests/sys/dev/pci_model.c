@@ -13,9 +13,10 @@
 static struct function *functions;
 static unsigned nfunctions;
 static uint32_t address;
+static bool hydra;
 
 bool pci_model_mechanism;
-unsigned pci_model_decoding;
+unsigned pci_model_decoding, pci_model_reads;
 
 static struct function *
 selected(void)
@@ -28,6 +29,23 @@ selected(void)
 		    ((address >> 8) & 7) == functions[i].func)
 			return (&functions[i]);
 	return (NULL);
+}
+
+static uint32_t
+hydra_read(void)
+{
+	unsigned bus = address >> 16 & 0xff;
+
+	switch (address & 0xfc) {
+	case 0x00:
+		return (0x00011111);
+	case 0x0c:
+		return (BRIDGE | MULTI);
+	case 0x18:
+		return (BUSES(bus, (bus + 1) & 0xff));
+	default:
+		return (0);
+	}
 }
 
 static bool
@@ -109,7 +127,8 @@ inl(uint16_t port)
 		return (address);
 	ATF_REQUIRE_EQ(0xcfc, port);
 	ATF_REQUIRE((address & 0x80000000) != 0);
-	return (config_read());
+	pci_model_reads++;
+	return (hydra ? hydra_read() : config_read());
 }
 
 void
@@ -118,7 +137,16 @@ pci_model(struct function *f, unsigned n)
 
 	functions = f;
 	nfunctions = n;
+	hydra = false;
 	pci_model_mechanism = true;
-	pci_model_decoding = 0;
+	pci_model_decoding = pci_model_reads = 0;
 	address = 0x1234;
+}
+
+void
+pci_model_hydra(void)
+{
+
+	pci_model(NULL, 0);
+	hydra = true;
 }

@@ -40,9 +40,13 @@ struct function {
  * pci_model_mechanism: is there a way to reach them?
  * pci_model_decoding: base address registers that were written while the
  * device decoded what they hold.
+ * pci_model_hydra: a machine in which there is a function at every place of
+ * every bus, and each is a bridge to the next bus.
+ * pci_model_reads: of configuration space.
  */
 void	pci_model(struct function *, unsigned n);
+void	pci_model_hydra(void);
 extern bool pci_model_mechanism;
-extern unsigned pci_model_decoding;
+extern unsigned pci_model_decoding, pci_model_reads;
 
 #endif /* !_PCI_MODEL_H_ */

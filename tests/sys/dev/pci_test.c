@@ -87,6 +87,54 @@ ATF_TC_BODY(find, tc)
 	ATF_CHECK(!pci_find(0xffff, 0xffff, &f));
 }
 
+static unsigned visits[PCI_NBUS];
+
+static bool
+count(const struct pci_func *f, void *arg)
+{
+	unsigned *n = arg;
+
+	visits[f->pf_bus]++;
+	++*n;
+	return (false);
+}
+
+/* Two ways to one bus: what is there is there once. */
+ATF_TC_WITHOUT_HEAD(two_ways);
+ATF_TC_BODY(two_ways, tc)
+{
+	static struct function ways[] = {
+		{ .bus = 0, .dev = 1, .id = 0x00011111, .header = BRIDGE,
+		    .buses = BUSES(0, 2) },
+		{ .bus = 0, .dev = 2, .id = 0x00011111, .header = BRIDGE,
+		    .buses = BUSES(0, 2) },
+		{ .bus = 2, .dev = 3, .id = 0x00021111 },
+	};
+	unsigned n = 0;
+
+	pci_model(ways, NITEMS(ways));
+	ATF_CHECK(!pci_walk(count, &n));
+	ATF_CHECK_EQ(3, n);
+	ATF_CHECK_EQ(2, visits[0]);
+	ATF_CHECK_EQ(1, visits[2]);
+}
+
+/* Bridges that multiply: a search ends, and soon. */
+ATF_TC_WITHOUT_HEAD(hydra);
+ATF_TC_BODY(hydra, tc)
+{
+	struct pci_func f;
+	unsigned n = 0;
+
+	pci_model_hydra();
+	ATF_CHECK(!pci_find(0x1111, 2, &f));
+	ATF_CHECK_MSG(pci_model_reads < 10 * 65536, "%u", pci_model_reads);
+	ATF_CHECK(!pci_walk(count, &n));
+	ATF_CHECK_EQ(65536, n);
+	ATF_CHECK(pci_find(0x1111, 1, &f));
+	ATF_CHECK_EQ(0, f.pf_bus);
+}
+
 /* Without the mechanism, ports read as all ones. */
 ATF_TC_WITHOUT_HEAD(absent);
 ATF_TC_BODY(absent, tc)
@@ -218,6 +266,8 @@ ATF_TP_ADD_TCS(tp)
 {
 
 	ATF_TP_ADD_TC(tp, find);
+	ATF_TP_ADD_TC(tp, two_ways);
+	ATF_TP_ADD_TC(tp, hydra);
 	ATF_TP_ADD_TC(tp, absent);
 	ATF_TP_ADD_TC(tp, bar);
 	ATF_TP_ADD_TC(tp, bar_write);

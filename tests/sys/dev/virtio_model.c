@@ -58,21 +58,11 @@ pci_configure(void)
 }
 
 bool
-pci_bus_walk(uint8_t bus, bool (*function)(const struct pci_func *, void *),
-    void *arg)
+pci_walk(bool (*function)(const struct pci_func *, void *), void *arg)
 {
-	const struct pci_func f = { .pf_bus = bus, .pf_dev = 3 };
+	const struct pci_func f = { .pf_dev = 3 };
 
 	return (function(&f, arg));
-}
-
-bool
-pci_bus_behind(const struct pci_func *f, uint8_t *bus)
-{
-
-	(void)f;
-	(void)bus;
-	return (false);
 }
 
 uint32_t
