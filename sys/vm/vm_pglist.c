@@ -12,10 +12,12 @@
  * memory returns to the map, whoever wakes first tries for all of them, in
  * their order.  One that cannot be served yet is passed over, since a request
  * for low memory that nobody frees must not hold up those that could be
- * served elsewhere; but one that was passed over WAIT_PATIENCE times blocks
- * those behind it whose windows overlap its own, so that small requests do
- * not starve a large one for ever.  It blocks for WAIT_BLOCK_NSEC at a time:
- * what nobody will ever free must not stop all others.
+ * served elsewhere; but one that saw memory of its own window go to others
+ * behind it WAIT_PATIENCE times blocks those whose windows overlap its own, so
+ * that small requests do not starve a large one for ever.  Memory outside of
+ * its window is none of its business: it does not even lose patience.  It
+ * blocks for WAIT_BLOCK_NSEC at a time: what nobody will ever free must not
+ * stop all others.
  *
  * A sleeper also looks again by itself now and then: pages freed to a queue
  * just before it lay down do not wake it.
@@ -112,14 +114,33 @@ line_blocked(const struct sleeper *me)
 	return (false);
 }
 
-/* All that stand before this one were passed over.  Lock held. */
+/* Does any of the segments hold a frame that the request may use? */
+static bool
+segs_within(const struct vm_pgreq *req, const struct vm_pgseg *segs,
+    unsigned nsegs)
+{
+	struct vm_pgwindow win[VM_NFREELIST];
+	unsigned nwin = vm_pgreq_windows(req, win);
+	unsigned i, w;
+
+	for (i = 0; i < nsegs; i++)
+		for (w = 0; w < nwin; w++)
+			if (vm_atop(segs[i].vps_start) < win[w].pw_high &&
+			    win[w].pw_low < vm_atop(segs[i].vps_start +
+			    segs[i].vps_size))
+				return (true);
+	return (false);
+}
+
+/* Those before this one were passed over if they miss what it got.  Locked. */
 static void
 line_passed(const struct sleeper *me)
 {
 	struct sleeper *sl;
 
 	for (sl = line_head; sl != me; sl = sl->sl_next)
-		sl->sl_passed++;
+		if (segs_within(sl->sl_req, me->sl_segs, *me->sl_rsegs))
+			sl->sl_passed++;
 }
 
 /*

@@ -375,6 +375,40 @@ ATF_TC_BODY(other_window, tc)
 	wait_join(&low, 0);
 }
 
+/*
+ * Nor does it block those that may use its window, but are served elsewhere:
+ * it lost nothing to them.  Each of eight would cost 100 ms every 16 times.
+ */
+ATF_TC_WITHOUT_HEAD(served_elsewhere);
+ATF_TC_BODY(served_elsewhere, tc)
+{
+	static struct waiter low[8];
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	uint64_t began, took = UINT64_MAX;
+	unsigned i, try;
+
+	(void)tc;
+	start_full();
+	for (i = 0; i < NITEMS(low); i++)
+		wait_start(&low[i], PAGE, 0, i + 1);
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = PATIENCE;
+	for (try = 0; try < TRIES && took >= SEC; try++) {
+		began = vm_md_nanotime();
+		for (i = 0; i < 100; i++)
+			ATF_REQUIRE(run_alloc(&req) >= 16 * MiB);
+		took = vm_md_nanotime() - began;
+	}
+	ATF_REQUIRE_MSG(took < SEC, "100 requests took %" PRIu64 " ms",
+	    took / MSEC);
+	for (i = 0; i < NITEMS(low); i++) {
+		ATF_REQUIRE(!atomic_load(&low[i].t_done));
+		release_page();
+		wait_join(&low[i], 0);
+	}
+	audit_ok(NULL);
+}
+
 /* Nor one that nobody can ever serve, however often it is passed over. */
 ATF_TC_WITHOUT_HEAD(impossible);
 ATF_TC_BODY(impossible, tc)
@@ -517,6 +551,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, fifo);
 	ATF_TP_ADD_TC(tp, passed_over);
 	ATF_TP_ADD_TC(tp, other_window);
+	ATF_TP_ADD_TC(tp, served_elsewhere);
 	ATF_TP_ADD_TC(tp, impossible);
 	ATF_TP_ADD_TC(tp, large_not_starved);
 	ATF_TP_ADD_TC(tp, others_go_on);
