@@ -36,7 +36,8 @@ struct bus *bus_get(void);
 
 /*
  * machdep_bus: each port has one: claims what the board and the firmware use,
- * and all memory, and sets the windows, of which there are none at first.
+ * and all memory, for "memory", and sets the windows, of which there are none
+ * at first.
  */
 void	machdep_bus(struct bus *);
 

@@ -24,8 +24,6 @@
 #include <sys/options.h>
 #include <sys/systm.h>
 
-#include <machine/pmap.h>
-
 #include <dev/device_report.h>
 #include <dev/device_tag.h>
 #include <dev/pci/edu_poke.h>
@@ -433,7 +431,7 @@ map_registers(void)
 		    bar.pb_io ? "ports" : "memory");
 		return (ENODEV);
 	}
-	edu_regs = pmap_mapdev(bar.pb_base, EDU_REGS_SIZE);
+	edu_regs = pci_mapdev(&edu_func, bar.pb_base, EDU_REGS_SIZE);
 	if (edu_regs == NULL) {
 		printf(EDU_NAME ": registers at 0x%jx cannot be mapped\n",
 		    (uintmax_t)bar.pb_base);

@@ -25,8 +25,6 @@
 #include <sys/device.h>
 #include <sys/systm.h>
 
-#include <machine/pmap.h>
-
 #include <dev/device_report.h>
 #include <dev/device_tag.h>
 #include <dev/disk.h>
@@ -544,7 +542,7 @@ cmb_attach(uint64_t cap)
 		return;
 	if (size > CMB_MAP)
 		size = CMB_MAP;
-	kva = pmap_mapdev(addr, size);
+	kva = pci_mapdev(&nvme_func, addr, size);
 	error = kva == NULL ? ENOMEM : vm_pool_create(&nvme_cmb,
 	    NVME_NAME " cmb", SQE_SIZE);
 	if (error == 0) {

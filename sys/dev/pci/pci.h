@@ -117,11 +117,16 @@ int	pci_bar_read(const struct pci_func *, unsigned i, struct pci_bar *);
 int	pci_bar_write(const struct pci_func *, unsigned i, uint64_t base);
 
 /*
+ * pci_mapdev: pmap_mapdev() for registers of a function, unless memory is
+ * there, or another device: to use them would be to change those.
+ * => NULL: they cannot be mapped.
+ *
  * pci_map_bar: map the memory of a base address register, at most its first
  * most bytes, and let the device decode it.  Such a mapping is never undone.
  * => 0; ENODEV: it has less than least bytes, or no memory; ENOMEM: it cannot
  *    be mapped; after one line on the console that begins with name.
  */
+void	*pci_mapdev(const struct pci_func *, paddr_t, psize_t size);
 int	pci_map_bar(const struct pci_func *, unsigned i, uint64_t least,
 	    uint64_t most, const char *name, volatile uint8_t **regs);
 

@@ -18,7 +18,8 @@
  * of such a window is claimed for the bridge, since nothing outside it is
  * reached there.  Devices on the first bus get theirs from the machine's
  * windows.  The windows of bridges are not changed: behind one that passes
- * nothing on, a device stays without.
+ * nothing on, a device stays without.  If several bridges lead to one bus, as
+ * they should not, what is on it counts as behind the first.
  *
  * An address is given at a multiple of the size, as the register wants it,
  * and of a page, so that no two devices' registers lie in one page.
@@ -44,7 +45,7 @@ struct counts {
 struct walk {
 	struct counts	*w_counts;
 	const struct pci_func *w_bridge;	/* NULL: the first bus */
-	bool		*w_buses;		/* those that there are */
+	bool		*w_buses;		/* to be searched, still */
 	void		(*w_bar)(struct walk *, const struct pci_func *,
 			    unsigned, const struct pci_bar *, int);
 };
@@ -306,7 +307,9 @@ assign_inside(const struct pci_func *f, void *arg)
 	if (!pci_bus_behind(f, &behind))
 		return (false);
 	w.w_bridge = f;
-	(void)pci_bus_walk(behind, assign_function, &w);
+	if (w.w_buses[behind])
+		(void)pci_bus_walk(behind, assign_function, &w);
+	w.w_buses[behind] = false;
 	window = bridge_ports(f);
 	claim_window(f, true, &window);
 	window = bridge_memory(f);

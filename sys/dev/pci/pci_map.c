@@ -12,7 +12,41 @@
 
 #include <machine/pmap.h>
 
+#include <dev/bus.h>
 #include <dev/pci/pci.h>
+
+/*
+ * is_foreign: does somebody else have an address?  What the machine's own
+ * parts and its firmware have may well be the registers of a device; memory
+ * and the registers of another device may not.
+ */
+static bool
+is_foreign(const struct pci_func *f, paddr_t pa)
+{
+	const char *who = claim_owner(&bus_get()->b_memory, pa);
+	char own[CLAIM_NAMELEN];
+
+	if (who == NULL)
+		return (false);
+	(void)snprintf(own, sizeof(own), "pci %u:%u.%u ", f->pf_bus,
+	    f->pf_dev, f->pf_func);
+	return (strcmp(who, "memory") == 0 ||
+	    (strncmp(who, "pci ", 4) == 0 &&
+	    strncmp(who, own, strlen(own)) != 0));
+}
+
+void *
+pci_mapdev(const struct pci_func *f, paddr_t pa, psize_t size)
+{
+	paddr_t at = pa;
+
+	while (at - pa < size) {
+		if (is_foreign(f, at))
+			return (NULL);
+		at = (at & ~(paddr_t)(VM_PAGE_SIZE - 1)) + VM_PAGE_SIZE;
+	}
+	return (pmap_mapdev(pa, size));
+}
 
 int
 pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
@@ -25,7 +59,7 @@ pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
 		printf("%s: base address register %u is of no use\n", name, i);
 		return (ENODEV);
 	}
-	*regs = pmap_mapdev(bar.pb_base,
+	*regs = pci_mapdev(f, bar.pb_base,
 	    bar.pb_size < most ? bar.pb_size : most);
 	if (*regs == NULL) {
 		printf("%s: registers at 0x%jx cannot be mapped\n", name,

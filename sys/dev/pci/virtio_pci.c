@@ -18,7 +18,6 @@
 #include <sys/systm.h>
 
 #include <machine/cpufunc.h>
-#include <machine/pmap.h>
 
 #include <dev/device_tag.h>
 #include <dev/mmio.h>
@@ -194,10 +193,11 @@ map_modern(struct virtio_pci *vp)
 
 	vp->vp_devlen = dev->vr_length < DEVICE_MAX ? dev->vr_length :
 	    DEVICE_MAX;
-	vp->vp_common = pmap_mapdev(vp->vp_caps.vc_common.vr_addr,
-	    COMMON_SIZE);
+	vp->vp_common = pci_mapdev(&vp->vp_func,
+	    vp->vp_caps.vc_common.vr_addr, COMMON_SIZE);
 	if (vp->vp_devlen != 0)
-		vp->vp_device = pmap_mapdev(dev->vr_addr, vp->vp_devlen);
+		vp->vp_device = pci_mapdev(&vp->vp_func, dev->vr_addr,
+		    vp->vp_devlen);
 	if (vp->vp_common == NULL ||
 	    (vp->vp_devlen != 0 && vp->vp_device == NULL)) {
 		printf("%s: registers at 0x%jx cannot be mapped\n",
@@ -358,7 +358,7 @@ map_notify(struct virtio_pci *vp, struct virtqueue *vq)
 		    vp->vp_caps.vc_notify.vr_length);
 		return (ENODEV);
 	}
-	vq->vq_notify = pmap_mapdev(at, sizeof(uint16_t));
+	vq->vq_notify = pci_mapdev(&vp->vp_func, at, sizeof(uint16_t));
 	if (vq->vq_notify != NULL)
 		return (0);
 	printf("%s: registers at 0x%jx cannot be mapped\n", vp->vp_name,

@@ -21,8 +21,6 @@
 #include <sys/device.h>
 #include <sys/systm.h>
 
-#include <machine/pmap.h>
-
 #include <vm/vm_pool.h>
 
 #include <dev/cksum.h>
@@ -125,9 +123,10 @@ pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
 }
 
 void *
-pmap_mapdev(paddr_t pa, psize_t size)
+pci_mapdev(const struct pci_func *f, paddr_t pa, psize_t size)
 {
 
+	(void)f;
 	ATF_REQUIRE(pa >= CMB_BASE && size <= CMB_SIZE &&
 	    pa - CMB_BASE <= CMB_SIZE - size);
 	return (cmb + (pa - CMB_BASE));

@@ -21,6 +21,8 @@
 
 #include <sys/systm.h>
 
+#include <machine/pmap.h>
+
 #include "pci_model.h"
 
 #define	MB	UINT64_C(0x100000)
@@ -32,6 +34,19 @@
 #define	PORTS	0x1U
 
 static char console[8192];
+
+/* What is mapped last, and where it seems to be. */
+static uint64_t mapped;
+static uint8_t registers[1];
+
+void *
+pmap_mapdev(paddr_t pa, psize_t size)
+{
+
+	ATF_CHECK(size > 0);
+	mapped = pa;
+	return (registers);
+}
 
 int
 console_printf(const char *fmt, ...)
@@ -258,6 +273,47 @@ ATF_TC_BODY(conflict, tc)
 	ATF_CHECK(said(" 1 claimed, 0 assigned, 2 left out\n"));
 }
 
+/*
+ * Memory, and another device, are not taken for registers, whatever the
+ * firmware says; what the board has may be.
+ */
+ATF_TC_WITHOUT_HEAD(foreign);
+ATF_TC_BODY(foreign, tc)
+{
+	struct function f[] = {
+		{ .dev = 1, .id = 0x1111 }, { .dev = 11, .id = 0x1111 },
+	};
+	const struct pci_func one = { .pf_dev = 1 }, other = { .pf_dev = 11 };
+	volatile uint8_t *regs;
+
+	bar(&f[0], 0, MB, MEM32);
+	f[0].bar[0] |= 0xe0000000;
+	bar(&f[0], 1, 0x1000, MEM32);
+	f[0].bar[1] |= 0xc0100000;
+	bar(&f[0], 2, MB, MEM32);
+	f[0].bar[2] |= 0xbff00000;
+	bar(&f[1], 0, 0x2000, MEM32);
+	f[1].bar[0] |= 0xe0000000;
+	configure(f, 2);
+	ATF_CHECK_EQ(0, pci_map_bar(&one, 0, MB, MB, "one", &regs));
+	ATF_CHECK_EQ(0xe0000000, mapped);
+	ATF_CHECK_EQ(PCI_COMMAND_MEM, f[0].command);
+	ATF_CHECK_EQ(0, pci_map_bar(&one, 1, 1, MB, "one", &regs));
+	ATF_CHECK_EQ(0xc0100000, mapped);
+	mapped = f[0].command = 0;
+	ATF_CHECK_EQ(ENOMEM, pci_map_bar(&one, 2, MB, MB, "one", &regs));
+	ATF_CHECK(said("one: registers at 0xbff00000 cannot be mapped\n"));
+	ATF_CHECK_EQ(ENOMEM, pci_map_bar(&other, 0, 1, 1, "other", &regs));
+	ATF_CHECK(said("other: registers at 0xe0000000 cannot be mapped\n"));
+	ATF_CHECK_EQ(0, f[0].command | f[1].command);
+	/* From what is free on into it, by a byte. */
+	ATF_CHECK(pci_mapdev(&one, 0xdffff001, 0x1000) != NULL);
+	ATF_CHECK(pci_mapdev(&other, 0xdffff001, 0xfff) != NULL);
+	mapped = 0;
+	ATF_CHECK(pci_mapdev(&other, 0xdffff001, 0x1000) == NULL);
+	ATF_CHECK_EQ(0, mapped);
+}
+
 /* A register that does not take the address. */
 ATF_TC_WITHOUT_HEAD(stubborn);
 ATF_TC_BODY(stubborn, tc)
@@ -346,6 +402,47 @@ ATF_TC_BODY(windowless, tc)
 	ATF_CHECK_STREQ("nobody", owner(0xa0000));
 	ATF_CHECK(claim_owner(&bus_get()->b_ports, 0x20) == NULL);
 	ATF_CHECK_STREQ("pci 0:2.0 window", owner(0xd00fffff));
+}
+
+/* Two ways to one bus: what is there gets addresses, or none, once. */
+ATF_TC_WITHOUT_HEAD(two_ways);
+ATF_TC_BODY(two_ways, tc)
+{
+	struct function f[] = {
+		{ .dev = 1, .id = 0x2222, .header = BRIDGE, .command = 7,
+		    .buses = BUSES(0, 2), .window = { 0, 0xd000d000 } },
+		{ .dev = 2, .id = 0x2222, .header = BRIDGE, .command = 7,
+		    .buses = BUSES(0, 2), .window = { 0, 0xd020d020 } },
+		{ .bus = 2, .dev = 3, .id = 0x1111 },
+	};
+	const char line[] = "pci 2:3.0 bar 1: no ports of size 0x10 for it "
+	    "behind its bridge: none is left\n";
+	const char *at;
+
+	bar(&f[2], 0, 0x1000, MEM32);
+	bar(&f[2], 1, 16, PORTS);
+	configure(f, NITEMS(f));
+	ATF_CHECK_EQ(0xd0000000, address(&f[2], 0));
+	ATF_REQUIRE_MSG((at = strstr(console, line)) != NULL, "%s", console);
+	ATF_CHECK_MSG(strstr(at + 1, line) == NULL, "%s", console);
+	ATF_CHECK_MSG(said("pci: 3 functions; base address registers: 0 "
+	    "claimed, 1 assigned, 1 left out\n"), "%s", console);
+	/* Nobody gets what either bridge passes on. */
+	ATF_CHECK_STREQ("pci 0:1.0 window", owner(0xd00fffff));
+	ATF_CHECK_STREQ("pci 0:2.0 window", owner(0xd0200000));
+}
+
+/* Bridges that multiply: configuring ends, and soon. */
+ATF_TC_WITHOUT_HEAD(hydra);
+ATF_TC_BODY(hydra, tc)
+{
+
+	usermode_console(vm_console);
+	pci_model_hydra();
+	pci_configure();
+	ATF_CHECK_STREQ("pci: 65536 functions; base address registers: 0 "
+	    "claimed, 0 assigned, 0 left out\n", console);
+	ATF_CHECK_MSG(pci_model_reads < 100 * 65536, "%u", pci_model_reads);
 }
 
 /*
@@ -453,9 +550,12 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, assigned);
 	ATF_TP_ADD_TC(tp, sides);
 	ATF_TP_ADD_TC(tp, conflict);
+	ATF_TP_ADD_TC(tp, foreign);
 	ATF_TP_ADD_TC(tp, stubborn);
 	ATF_TP_ADD_TC(tp, bridges);
 	ATF_TP_ADD_TC(tp, windowless);
+	ATF_TP_ADD_TC(tp, two_ways);
+	ATF_TP_ADD_TC(tp, hydra);
 	ATF_TP_ADD_TC(tp, many);
 	ATF_TP_ADD_TC(tp, absent);
 	return (atf_no_error());

@@ -113,7 +113,8 @@ outl(uint16_t port, uint32_t v)
 	else {
 		ATF_REQUIRE_EQ(0xcfc, port);
 		ATF_REQUIRE((address & 0x80000000) != 0);
-		config_write(v);
+		if (!hydra)
+			config_write(v);
 	}
 }
 

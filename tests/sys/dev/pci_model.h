@@ -41,7 +41,7 @@ struct function {
  * pci_model_decoding: base address registers that were written while the
  * device decoded what they hold.
  * pci_model_hydra: a machine in which there is a function at every place of
- * every bus, and each is a bridge to the next bus.
+ * every bus, and each is a bridge to the next bus; nothing can be written.
  * pci_model_reads: of configuration space.
  */
 void	pci_model(struct function *, unsigned n);

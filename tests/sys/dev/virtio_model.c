@@ -13,7 +13,6 @@
 #include <sys/systm.h>
 
 #include <machine/cpufunc.h>
-#include <machine/pmap.h>
 
 #include <dev/mmio.h>
 #include <dev/pci/pci.h>
@@ -118,9 +117,10 @@ pci_dma_tag(const struct pci_func *f)
 }
 
 void *
-pmap_mapdev(paddr_t pa, psize_t size)
+pci_mapdev(const struct pci_func *f, paddr_t pa, psize_t size)
 {
 
+	(void)f;
 	atf_tc_fail("0x%jx bytes at 0x%jx are mapped", (uintmax_t)size,
 	    (uintmax_t)pa);
 }
