@@ -15,9 +15,13 @@
  * served elsewhere; but one that saw memory of its own window go to others
  * behind it WAIT_PATIENCE times blocks those whose windows overlap its own, so
  * that small requests do not starve a large one for ever.  Memory outside of
- * its window is none of its business: it does not even lose patience.  It
- * blocks for WAIT_BLOCK_NSEC at a time: what nobody will ever free must not
- * stop all others.
+ * its window is none of its business: it does not even lose patience.
+ *
+ * They block in turns, one at a time, and after each turn nobody does for as
+ * long, since what nobody will ever free must not stop all others, however
+ * many wait for it.  A sleeper's first turn takes WAIT_BLOCK_NSEC, and each of
+ * its next ones twice as long, so that the memory of others is back within one
+ * of them, however long they keep it.  Who had the shortest turns goes first.
  *
  * A sleeper also looks again by itself now and then: pages freed to a queue
  * just before it lay down do not wake it.
@@ -31,7 +35,7 @@
 #include <vm/vm_sync.h>
 
 #define	WAIT_PATIENCE	16		/* times passed over */
-#define	WAIT_BLOCK_NSEC	100000000	/* blocking others for 100 ms */
+#define	WAIT_BLOCK_NSEC	100000000	/* blocking first: 100 ms */
 #define	WAIT_LOOK_NSEC	10000000	/* at least every 10 ms */
 
 struct sleeper {
@@ -40,13 +44,17 @@ struct sleeper {
 	struct vm_pgseg	*sl_segs;
 	unsigned	*sl_rsegs;
 	unsigned	sl_passed;
-	uint64_t	sl_blocking;	/* since when; 0: it does not */
+	uint64_t	sl_turn;	/* its last turn took so long; 0 */
 	_Atomic bool	sl_served;
 };
 
 /* The line; its lock is taken before the map's. */
 static struct sleeper *line_head;
 static struct vm_md_lock line_lock;
+
+/* Who blocked last, if it is still there, and since when. */
+static struct sleeper *line_turn;
+static uint64_t line_turn_began;
 
 static void
 count(enum vm_counter c)
@@ -82,36 +90,40 @@ windows_overlap(const struct vm_pgreq *a, const struct vm_pgreq *b)
 	    (a->vpr_lists & b->vpr_lists) != 0);
 }
 
-/* Has one lost patience, and its time is not up?  Lock held. */
-static bool
-sleeper_blocks(struct sleeper *sl)
+/* Of those who lost patience, the one whose turn is next.  Lock held. */
+static struct sleeper *
+line_impatient(void)
 {
-	uint64_t now;
+	struct sleeper *sl, *next = NULL;
 
-	if (sl->sl_passed < WAIT_PATIENCE)
-		return (false);
-	now = vm_md_nanotime();
-	if (sl->sl_blocking == 0)
-		sl->sl_blocking = now;
-	if (now - sl->sl_blocking < WAIT_BLOCK_NSEC)
-		return (true);
-	sl->sl_blocking = 0;
-	sl->sl_passed = 0;
-	return (false);
+	for (sl = line_head; sl != NULL; sl = sl->sl_next)
+		if (sl->sl_passed >= WAIT_PATIENCE &&
+		    (next == NULL || sl->sl_turn < next->sl_turn))
+			next = sl;
+	return (next);
 }
 
-/* Does somebody before this one block it?  Lock held. */
-static bool
-line_blocked(const struct sleeper *me)
+/* Who blocks those behind it now; NULL: nobody.  Lock held. */
+static struct sleeper *
+line_blocker(void)
 {
-	struct sleeper *sl;
+	struct sleeper *next = line_impatient();
+	uint64_t now, since;
 
-	for (sl = line_head; sl != me; sl = sl->sl_next) {
-		if (windows_overlap(sl->sl_req, me->sl_req) &&
-		    sleeper_blocks(sl))
-			return (true);
+	if (line_turn == NULL && next == NULL)
+		return (NULL);
+	now = vm_md_nanotime();
+	since = now - line_turn_began;
+	if (line_turn != NULL && since < 2 * line_turn->sl_turn)
+		return (since < line_turn->sl_turn ? line_turn : NULL);
+	line_turn = next;
+	line_turn_began = now;
+	if (next != NULL) {
+		next->sl_turn = next->sl_turn == 0 ? WAIT_BLOCK_NSEC :
+		    2 * next->sl_turn;
+		next->sl_passed = 0;
 	}
-	return (false);
+	return (next);
 }
 
 /* Does any of the segments hold a frame that the request may use? */
@@ -143,6 +155,15 @@ line_passed(const struct sleeper *me)
 			sl->sl_passed++;
 }
 
+static void
+line_remove(struct sleeper **slp)
+{
+
+	if (line_turn == *slp)
+		line_turn = NULL;
+	*slp = (*slp)->sl_next;
+}
+
 /*
  * Serve whom the memory that there is can serve.  Line's lock held.  The map
  * is locked for all of it: memory that came after one was tried in vain must
@@ -151,19 +172,22 @@ line_passed(const struct sleeper *me)
 static void
 line_serve(void)
 {
-	struct sleeper **slp = &line_head, *sl;
+	struct sleeper **slp = &line_head, *sl, *blocker = line_blocker();
 	vm_md_intr_t s = vm_sync_lock();
+	const struct vm_pgreq *barred = NULL;
 	bool any = false;
 
 	while ((sl = *slp) != NULL) {
-		if (line_blocked(sl) ||
+		if ((barred != NULL && windows_overlap(barred, sl->sl_req)) ||
 		    vm_sync_run_locked(sl->sl_req, sl->sl_segs,
 		    sl->sl_rsegs) != 0) {
+			if (sl == blocker)
+				barred = sl->sl_req;
 			slp = &sl->sl_next;
 			continue;
 		}
 		line_passed(sl);
-		*slp = sl->sl_next;
+		line_remove(slp);
 		/* It leaves no earlier than we drop the lock: line_quit(). */
 		atomic_store(&sl->sl_served, true);
 		any = true;
@@ -237,7 +261,7 @@ line_quit(struct sleeper *me)
 	while (*slp != NULL && *slp != me)
 		slp = &(*slp)->sl_next;
 	if (*slp == me) {
-		*slp = me->sl_next;
+		line_remove(slp);
 		line_serve();
 	}
 	atomic_fetch_sub(&vm_sync_sleepers, 1);
@@ -408,7 +432,8 @@ vm_pglist_free(paddr_t start, psize_t size)
 		error = vm_sync_unrun(vm_atop(start), npages);
 	if (error != 0)
 		return (vm_badfree(error, start, size,
-		    __builtin_return_address(0)));
+		    __builtin_return_address(0),
+		    vm_badfree_page_why(error, start)));
 	count(VM_COUNT_RUN_FREE);
 	return (0);
 }
@@ -416,17 +441,25 @@ vm_pglist_free(paddr_t start, psize_t size)
 int
 vm_pglist_trim(paddr_t start, paddr_t newstart, psize_t newsize)
 {
+	const char *why;
 	int error;
 
-	if (((start | newstart) & (VM_PAGE_SIZE - 1)) != 0 || newsize == 0)
+	if ((start & (VM_PAGE_SIZE - 1)) != 0)
 		error = EINVAL;
+	else if ((newstart & (VM_PAGE_SIZE - 1)) != 0 || newsize == 0)
+		error = ERANGE;
 	else
 		error = vm_sync_trim(vm_atop(start), vm_atop(newstart),
 		    size_frames(newsize));
-	if (error != 0)
-		return (vm_badfree(error, start, newsize,
-		    __builtin_return_address(0)));
-	return (0);
+	if (error == 0)
+		return (0);
+	why = vm_badfree_page_why(error, start);
+	if (error == ERANGE) {
+		why = "what is to be kept is no part of it";
+		error = EINVAL;
+	}
+	return (vm_badfree(error, start, newsize, __builtin_return_address(0),
+	    why));
 }
 
 int

@@ -409,32 +409,35 @@ ATF_TC_BODY(served_elsewhere, tc)
 	audit_ok(NULL);
 }
 
-/* Nor one that nobody can ever serve, however often it is passed over. */
+/* Nor those that nobody can ever serve, however often they are passed over. */
 ATF_TC_WITHOUT_HEAD(impossible);
 ATF_TC_BODY(impossible, tc)
 {
 	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
-	struct waiter never, late;
+	static struct waiter never[8];
+	struct waiter late;
 	unsigned i, slow = 0;
 
 	(void)tc;
 	start_full();
-	wait_start(&never, GiB, 0, 1);
+	for (i = 0; i < NITEMS(never); i++)
+		wait_start(&never[i], GiB, 0, i + 1);
 	req.vpr_flags = VM_PG_WAIT;
 	req.vpr_timeout = PATIENCE;
 	for (i = 0; i < 100; i++)
 		(void)run_alloc(&req);
 	/* Also for those whose window is the same. */
 	for (i = 0; i < 50; i++) {
-		wait_start(&late, PAGE, PATIENCE, 2);
+		wait_start(&late, PAGE, PATIENCE, NITEMS(never) + 1);
 		release_page();
 		wait_join(&late, 0);
 		slow += late.t_nsec > 5 * SEC;
 	}
 	ATF_REQUIRE_MSG(slow < 5, "%u of %u waited long", slow, i);
-	ATF_REQUIRE(!atomic_load(&never.t_done));
+	for (i = 0; i < NITEMS(never); i++)
+		ATF_REQUIRE(!atomic_load(&never[i].t_done));
 	audit_ok(NULL);
-	/* It waits for ever: the process ends with it. */
+	/* They wait for ever: the process ends with them. */
 }
 
 /*
@@ -442,6 +445,26 @@ ATF_TC_BODY(impossible, tc)
  * never all of them are free at once, unless somebody makes them wait.
  */
 static _Atomic bool stop;
+
+/* The same, but slow: what each has, it keeps for long. */
+static void *
+keep(void *arg)
+{
+	const struct waiter *me = arg;
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+	struct vm_pgseg seg;
+	unsigned n;
+
+	req.vpr_high = 16 * MiB;
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = PATIENCE;
+	while (!atomic_load(&stop)) {
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, &seg, &n), 0);
+		usleep((useconds_t)(me->t_req.vpr_timeout / 1000));
+		ATF_REQUIRE_EQ(vm_pglist_free(seg.vps_start, 0), 0);
+	}
+	return (NULL);
+}
 
 static void *
 nibble(void *arg)
@@ -507,6 +530,36 @@ ATF_TC_BODY(large_not_starved, tc)
 	audit_ok(NULL);
 }
 
+/* Also if what they take is never back within the first times of holding. */
+ATF_TC_WITHOUT_HEAD(large_not_starved_slowly);
+ATF_TC_BODY(large_not_starved_slowly, tc)
+{
+	static struct waiter small[24];
+	struct waiter large;
+	uint64_t avail;
+	unsigned i;
+
+	(void)tc;
+	start_full();
+	avail = ntaken;
+	while (ntaken > 0)
+		release_page();
+	atomic_store(&stop, false);
+	for (i = 0; i < NITEMS(small); i++) {
+		small[i].t_req.vpr_timeout = (150 + 13 * i) * MSEC;
+		ATF_REQUIRE_EQ(pthread_create(&small[i].t_thread, NULL, keep,
+		    &small[i]), 0);
+	}
+	usleep(20000);
+	wait_start(&large, avail * PAGE, PATIENCE / 4, 0);
+	wait_join(&large, 0);
+	ATF_REQUIRE_EQ(vm_pglist_free(large.t_seg[0].vps_start, 0), 0);
+	atomic_store(&stop, true);
+	for (i = 0; i < NITEMS(small); i++)
+		ATF_REQUIRE_EQ(pthread_join(small[i].t_thread, NULL), 0);
+	audit_ok(NULL);
+}
+
 /*
  * No lock is held while waiting: everything else goes on, and whoever waits
  * is found by the one that frees.
@@ -554,6 +607,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, served_elsewhere);
 	ATF_TP_ADD_TC(tp, impossible);
 	ATF_TP_ADD_TC(tp, large_not_starved);
+	ATF_TP_ADD_TC(tp, large_not_starved_slowly);
 	ATF_TP_ADD_TC(tp, others_go_on);
 	return (atf_no_error());
 }
