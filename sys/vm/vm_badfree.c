@@ -13,6 +13,7 @@
 
 #include <vm/vm_badfree.h>
 #include <vm/vm_counter_var.h>
+#include <vm/vm_physseg.h>
 #include <vm/vm_sync.h>
 
 #ifdef VM_PANIC_ON_BAD_FREE
@@ -56,8 +57,8 @@ error_counter(int error)
 	}
 }
 
-static const char *
-error_text(int error)
+const char *
+vm_badfree_why(int error)
 {
 
 	switch (error) {
@@ -70,8 +71,22 @@ error_text(int error)
 	}
 }
 
+const char *
+vm_badfree_page_why(int error, paddr_t pa)
+{
+
+	if (error != EINVAL)
+		return (vm_badfree_why(error));
+	if ((pa & (VM_PAGE_SIZE - 1)) != 0)
+		return ("not the start of a page");
+	if (!vm_physseg_managed(vm_atop(pa), vm_atop(pa) + 1))
+		return ("not managed memory");
+	return (vm_badfree_why(error));
+}
+
 int
-vm_badfree(int error, paddr_t pa, psize_t size, const void *caller)
+vm_badfree(int error, paddr_t pa, psize_t size, const void *caller,
+    const char *why)
 {
 	vm_md_intr_t s = vm_sync_lock();
 
@@ -81,10 +96,10 @@ vm_badfree(int error, paddr_t pa, psize_t size, const void *caller)
 	if (vm_badfree_panic)
 		vm_md_panic("bad free of %#llx size %#llx from %p: %s",
 		    (unsigned long long)pa, (unsigned long long)size, caller,
-		    error_text(error));
+		    why);
 	if (may_print())
 		vm_md_printf("bad free of %#llx size %#llx from %p: %s\n",
 		    (unsigned long long)pa, (unsigned long long)size, caller,
-		    error_text(error));
+		    why);
 	return (error);
 }

@@ -595,7 +595,8 @@ put(struct vm_buddy *vb, paddr_t pa, unsigned order, bool *freedp,
 
 	unlock(&vb->vb_lock, s);
 	if (error != 0)
-		vm_badfree(error, pa, order_size(order), caller);
+		vm_badfree(error, pa, order_size(order), caller,
+		    vm_badfree_why(error));
 	return (error);
 }
 

@@ -148,7 +148,8 @@ page_free_slow(vm_md_intr_t s, paddr_t pa, const void *caller)
 	if (error == 0)
 		vm_counter_add(cpu, VM_COUNT_FREE, 1);
 	vm_md_intr_restore(s);
-	return (error == 0 ? 0 : vm_badfree(error, pa, VM_PAGE_SIZE, caller));
+	return (error == 0 ? 0 : vm_badfree(error, pa, VM_PAGE_SIZE, caller,
+	    vm_badfree_page_why(error, pa)));
 }
 
 int

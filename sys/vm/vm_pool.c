@@ -824,8 +824,8 @@ vm_pool_free(struct vm_pool *pool, paddr_t start, psize_t size)
 {
 	int error = pool_free(pool, start, size);
 
-	return (error == 0 ? 0 :
-	    vm_badfree(error, start, size, __builtin_return_address(0)));
+	return (error == 0 ? 0 : vm_badfree(error, start, size,
+	    __builtin_return_address(0), vm_badfree_why(error)));
 }
 
 int

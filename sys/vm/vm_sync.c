@@ -1070,7 +1070,7 @@ vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages)
 	error = free_verify(start, 0, &n);
 	if (error == 0 && (newstart < start || newstart - start >= n ||
 	    npages > n - (newstart - start)))
-		error = EINVAL;
+		error = ERANGE;
 	if (error == 0 && npages < n) {
 		owner_set(newstart, vm_sync_owner(start));
 		vm_extmap_trim(&vm_map, start, n, newstart, npages);

@@ -167,7 +167,7 @@ int	vm_sync_unrun(vm_frame_t start, uint64_t npages);
 
 /*
  * vm_sync_trim: keep npages frames from newstart of the run at start.
- * => 0, EINVAL, EALREADY.
+ * => 0, EINVAL, EALREADY; ERANGE: they are not all in the run.
  */
 int	vm_sync_trim(vm_frame_t start, vm_frame_t newstart, uint64_t npages);
 

@@ -336,6 +336,53 @@ ATF_TC_BODY(console_line, tc)
 	ATF_REQUIRE(strstr(console_text(), "already free") != NULL);
 }
 
+/* What was wrong is in the line. */
+static void
+says(const char *what)
+{
+
+	ATF_REQUIRE_EQ(console_lines(), 1);
+	ATF_REQUIRE_MSG(strstr(console_text(), what) != NULL, "%s",
+	    console_text());
+	console_clear();
+	usleep(1100000 / VM_BADFREE_RATE);
+}
+
+ATF_TC_WITHOUT_HEAD(console_reason);
+ATF_TC_BODY(console_reason, tc)
+{
+	paddr_t pa;
+
+	(void)tc;
+	start();
+	pa = run_in(17 * MiB, 24 * MiB, 64 * KiB);
+	ATF_REQUIRE_EQ(vm_page_free(pa + 1), EINVAL);
+	says("not the start of a page");
+	ATF_REQUIRE_EQ(vm_pglist_free(pa + 1, 0), EINVAL);
+	says("not the start of a page");
+	ATF_REQUIRE_EQ(vm_page_free(TiB), EINVAL);
+	says("not managed memory");
+	ATF_REQUIRE_EQ(vm_pglist_free(0xa0000, 0), EINVAL);
+	says("not managed memory");
+	ATF_REQUIRE_EQ(vm_pglist_trim(0xa0000, 0xa0000, PAGE), EINVAL);
+	says("not managed memory");
+	ATF_REQUIRE_EQ(vm_page_free(pa + PAGE), EINVAL);
+	says("not the start of an allocation");
+	ATF_REQUIRE_EQ(vm_page_free(pa), EMSGSIZE);
+	says("the allocation has another size");
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa + PAGE, pa + PAGE, PAGE), EINVAL);
+	says("not the start of an allocation");
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa, 65 * KiB), EINVAL);
+	says("what is to be kept is no part of it");
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa, 0), EINVAL);
+	says("what is to be kept is no part of it");
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa + 1, PAGE), EINVAL);
+	says("what is to be kept is no part of it");
+	ATF_REQUIRE_EQ(vm_pglist_free(pa, 64 * KiB), 0);
+	ATF_REQUIRE_EQ(vm_pglist_trim(pa, pa, PAGE), EALREADY);
+	says("already free");
+}
+
 /* The caller is in the line: two places, two addresses. */
 ATF_TC_WITHOUT_HEAD(console_caller);
 ATF_TC_BODY(console_caller, tc)
@@ -459,6 +506,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, either_way);
 	ATF_TP_ADD_TC(tp, bad_trim);
 	ATF_TP_ADD_TC(tp, console_line);
+	ATF_TP_ADD_TC(tp, console_reason);
 	ATF_TP_ADD_TC(tp, console_caller);
 	ATF_TP_ADD_TC(tp, console_rate);
 	ATF_TP_ADD_TC(tp, panic);
