@@ -152,9 +152,10 @@ pmap_kenter(vaddr_t va, paddr_t pa, unsigned prot)
 static bool
 hide(vaddr_t va, vsize_t size)
 {
+	const void *at = mmap((void *)va, size, PROT_NONE, MAP_PRIVATE |
+	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 
-	return (mmap((void *)va, size, PROT_NONE, MAP_PRIVATE |
-	    MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED);
+	return (at != MAP_FAILED);
 }
 
 static void
