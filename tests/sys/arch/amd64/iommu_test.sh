@@ -270,6 +270,40 @@ e1000_body()
 	done
 }
 
+atf_test_case xhci
+xhci_head()
+{
+	atf_set descr "A USB disk, whose controller follows addresses in memory"
+}
+xhci_body()
+{
+
+	helpers
+	disk xhci0 -device qemu-xhci -device usb-storage,drive=d
+}
+
+atf_test_case vionet
+vionet_head()
+{
+	atf_set descr "Two virtio network cards"
+}
+vionet_body()
+{
+
+	helpers
+	for IOMMU in "" ,caching-mode=on; do
+		iommu $EXIT_SUCCESS "require=vionet" \
+		    -netdev hubport,id=a,hubid=0 -netdev hubport,id=b,hubid=0 \
+		    -device virtio-net-pci,netdev=a,iommu_platform=on,disable-legacy=on \
+		    -device virtio-net-pci,netdev=b,iommu_platform=on,disable-legacy=on
+		for unit in vionet0:vionet1 vionet1:vionet0; do
+			has "^${unit%:*}: [0-9]+ frames, [0-9]+ bytes, sent and received by ${unit#*:}, cksum [0-9]+, ok\$"
+			has "^${unit%:*}: moved [0-9]+ bytes, [0-9]+ segments, 0 bytes bounced; "
+		done
+		quiet
+	done
+}
+
 atf_test_case several
 several_head()
 {
@@ -389,6 +423,8 @@ atf_init_test_cases()
 	atf_add_test_case sdhci
 	atf_add_test_case piixide
 	atf_add_test_case e1000
+	atf_add_test_case xhci
+	atf_add_test_case vionet
 	atf_add_test_case several
 	atf_add_test_case firmware
 	atf_add_test_case command
