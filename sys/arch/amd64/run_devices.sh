@@ -164,8 +164,9 @@ q35_boot()
 	    -device usb-storage,drive=xhci
 }
 
-# With an I/O MMU: those whose addresses it translates.
-q35iommu_drivers="edu ahci nvme vioblk sdhci"
+# With an I/O MMU: those whose addresses it translates; virtio has to be told.
+behind=iommu_platform=on,disable-legacy=on
+q35iommu_drivers="edu ahci nvme vioblk vionet e1000 sdhci xhci"
 q35iommu_boot()
 {
 
@@ -173,10 +174,16 @@ q35iommu_boot()
 	    -device intel-iommu,intremap=off -device edu \
 	    -drive "$(drive ahci)" -device ide-hd,drive=ahci,bus=ide.0 \
 	    -drive "$(drive nvme)" -device nvme,drive=nvme,serial=1 \
-	    -drive "$(drive vioblk)" -device \
-	    virtio-blk-pci,drive=vioblk,iommu_platform=on,disable-legacy=on \
+	    -drive "$(drive vioblk)" -device virtio-blk-pci,drive=vioblk,$behind \
+	    -netdev hubport,id=a,hubid=0 -netdev hubport,id=b,hubid=0 \
+	    -device virtio-net-pci,netdev=a,mac=$mac:a0,$behind \
+	    -device virtio-net-pci,netdev=b,mac=$mac:a1,$behind \
+	    -object filter-dump,id=f,netdev=a,file=wire \
+	    -device e1000-82545em \
 	    -device sdhci-pci -drive "$(drive sdhci)" \
-	    -device sd-card,drive=sdhci
+	    -device sd-card,drive=sdhci \
+	    -drive "$(drive xhci)" -device qemu-xhci \
+	    -device usb-storage,drive=xhci
 }
 
 # check_disk UNIT FILE: it was read, and its first half copied to the second.

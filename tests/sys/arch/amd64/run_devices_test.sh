@@ -68,7 +68,7 @@ all_body()
 			atf_check -o ignore grep -E "^$unit +pc +$map " lines
 		done
 	done
-	for unit in edu0 nvme0 ahci0; do
+	for unit in edu0 nvme0 ahci0 e10000 vionet0 xhci0; do
 		atf_check -o ignore grep -E "^$unit +q35 +iommu " lines
 	done
 }
