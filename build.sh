@@ -88,6 +88,13 @@ need_test()
 	need_tool mandoc mandoc
 }
 
+need_lint()
+{
+
+	need_tool gcc gcc
+	need_tool cppcheck cppcheck
+}
+
 # What the target needs and this machine lacks, into $missing.
 find_missing()
 {
@@ -95,13 +102,12 @@ find_missing()
 	missing=
 	case $1 in
 	run)	need_build; need_run ;;
-	test)	need_build; need_run; need_test ;;
+	test)	need_build; need_run; need_test; need_lint ;;
 	build)	need_build; need_test ;;
 	bench)	need_build; need_header lzma.h liblzma-dev
 		need_header atf-c.h libatf-dev ;;
 	install) need_build ;;
-	lint)	need_build; need_tool gcc gcc; need_tool cppcheck cppcheck
-		need_tool mandoc mandoc ;;
+	lint)	need_build; need_lint; need_tool mandoc mandoc ;;
 	clean)	need_tool bmake bmake ;;
 	esac
 	missing=${missing# }

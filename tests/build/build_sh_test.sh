@@ -147,7 +147,7 @@ no_apt_body()
 	done
 	atf_check -o match:qemu-system-x86 cat err.run
 	atf_check -o match:'x86 kyua make xz-utils atf-sh' cat err.test
-	atf_check -o match:'libatf-dev liblzma-dev mandoc$' cat err.test
+	atf_check -o match:'libatf-dev liblzma-dev mandoc gcc cppcheck$' cat err.test
 	atf_check -o match:'liblzma-dev libatf-dev$' cat err.bench
 	atf_check -o not-match:'qemu|kyua' cat err.install
 	atf_check -o match:cppcheck cat err.lint
