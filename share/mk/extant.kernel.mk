@@ -13,6 +13,7 @@
 #	MACHINE_TRIPLE	clang's name of the machine
 #	MACHINE_FLAGS	flags that the machine needs
 #	LDSCRIPT	linker script, in this directory
+#	NOINSTALL	defined: for tests alone, install has nothing to do
 #	KERNEL_COPTS	optimisation and debugging (-O2 -g)
 #
 
@@ -38,7 +39,10 @@ ${KERNEL}: ${OBJS} ${.CURDIR}/${LDSCRIPT}
 	@echo "link ${RELDIR}/${.TARGET}"
 	@${KERNEL_LD} ${LDFLAGS_DIR} -o ${.TARGET} ${OBJS}
 
-install: .PHONY _install-kernel
+install: .PHONY
+.if !defined(NOINSTALL)
+install: _install-kernel
+.endif
 _install-kernel: .PHONY ${KERNEL}
 	@${INSTALL} -d ${DESTDIR}${KERNDIR}
 	${INSTALL} -m 444 ${KERNEL} ${DESTDIR}${KERNDIR}/${KERNEL}

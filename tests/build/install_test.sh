@@ -9,11 +9,11 @@
 #
 
 # install_from dir: from that directory of the tree, built apart from the
-# objects that other tests use at this moment.
+# objects that other tests use at this moment.  What it says goes to out.
 install_from()
 {
 
-	atf_check -o ignore -x "cd $(atf_config_get srctop)/$1 && \
+	atf_check -o save:out -x "cd $(atf_config_get srctop)/$1 && \
 	    env -u MAKEFLAGS -u SANITIZE bmake -j2 OBJROOT=$PWD/obj \
 	    COPTS=-O0 KERNEL_COPTS=-O1 DESTDIR=$PWD/dest PREFIX=/usr \
 	    install"
@@ -69,7 +69,8 @@ embedder_body()
 atf_test_case pages
 pages_head()
 {
-	atf_set descr "every manual page of the tree is installed"
+	atf_set descr "every manual page of the tree is installed, the programs" \
+	    "are, and of the kernels the one that is no test's"
 }
 pages_body()
 {
@@ -83,6 +84,11 @@ pages_body()
 	atf_check -o file:wanted cat installed
 	atf_check test -x dest/usr/sbin/extstat
 	atf_check test -f dest/usr/share/extant/extant
+
+	# Nothing of the tests, not even in words.
+	atf_check -o inline:'dest/usr/share/extant/extant\n' \
+	    find dest/usr/share/extant -type f
+	atf_check -s exit:1 grep -E 'tests/|[a-z]_(test|kernel)' out
 }
 
 atf_init_test_cases()
