@@ -35,6 +35,30 @@ have_sanitizer()
 	    "$cc" "-fsanitize=$sanitize" -x c -o /dev/null - >/dev/null 2>&1
 }
 
+# Before something is installed for it.  Of address, memory and thread, each
+# wants the address space for itself.
+check_sanitize()
+{
+
+	[ -n "$sanitize" ] || return 0
+	alone=
+	rest=$sanitize,
+	while [ -n "$rest" ]; do
+		word=${rest%%,*}
+		rest=${rest#*,}
+		case $word in
+		undefined)
+			;;
+		address|memory|thread)
+			[ -z "$alone" ] || [ "$alone" = "$word" ] ||
+			    fail "SANITIZE has both $alone and $word: $sanitize"
+			alone=$word ;;
+		*)	fail "SANITIZE is a list of address, undefined," \
+			    "memory, thread: $sanitize" ;;
+		esac
+	done
+}
+
 # need_tool program package, need_header header package: adds the package to
 # those that have to be installed, if the thing is not there.
 need_tool()
@@ -235,6 +259,8 @@ case $jobs in
 ''|*[!0-9]*|0)
 	fail "-j wants a number of jobs, not: $jobs" ;;
 esac
+
+check_sanitize
 
 cd "$top" || exit 1
 find_missing "$target"

@@ -110,6 +110,46 @@ compiler_body()
 	refused "compiler not found: no-such-cc" build CC=no-such-cc
 }
 
+atf_test_case sanitize
+sanitize_head()
+{
+	atf_set descr "a sanitizer that does not exist is refused before" \
+	    "anything is installed for it"
+}
+sanitize_body()
+{
+
+	only_path
+	fake id 'echo 0'
+	fake apt-get 'echo "$@" >>'"$PWD"'/calls'
+	fake clang 'exit 1'
+	for bad in bogus adress,undefined address,bogus address, , \
+	    "address undefined" '*' Address; do
+		for t in build test run lint; do
+			atf_check -s exit:1 -e save:err \
+			    env PATH="$PWD/bin" "$(build_sh)" $t "SANITIZE=$bad"
+			echo "build.sh: SANITIZE is a list of address," \
+			    "undefined, memory, thread: $bad" >wanted
+			atf_check -o file:wanted cat err
+		done
+		atf_check -s exit:1 -e file:wanted \
+		    env PATH="$PWD/bin" SANITIZE="$bad" "$(build_sh)" build
+	done
+	atf_check -s exit:1 \
+	    -e inline:'build.sh: SANITIZE has both memory and address: memory,undefined,address\n' \
+	    env PATH="$PWD/bin" "$(build_sh)" build \
+	    SANITIZE=memory,undefined,address
+	atf_check test ! -e calls
+
+	# The others are tried.
+	for good in address undefined memory thread undefined,address; do
+		atf_check -s exit:1 -e match:'still missing: .*libclang-rt-dev' \
+		    env PATH="$PWD/bin" "$(build_sh)" build "SANITIZE=$good"
+		atf_check -o match:'install.* libclang-rt-dev' cat calls
+		rm calls
+	done
+}
+
 atf_test_case path_odd
 path_odd_head()
 {
@@ -283,6 +323,7 @@ atf_init_test_cases()
 	atf_add_test_case help_without_tools
 	atf_add_test_case usage
 	atf_add_test_case compiler
+	atf_add_test_case sanitize
 	atf_add_test_case path_odd
 	atf_add_test_case no_apt
 	atf_add_test_case no_right
