@@ -1180,7 +1180,7 @@ ATF_TC_BODY(check_sees, tc)
 	xs->xs_sum[1] = sum;
 	xs->xs_sum[1].es_end++;		/* too high while it is clean */
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) != NULL);
-	xs->xs_group[0].eg_dirty |= 2;		/* but a bound when it is dirty */
+	xs->xs_group[0].eg_dirty |= 2;	/* but a bound when it is dirty */
 	ATF_REQUIRE(vm_extmap_check(&w.w_map, &where) == NULL);
 	xs->xs_group[0].eg_dirty = 0;
 	xs->xs_sum[1] = sum;

@@ -348,7 +348,8 @@ pair_change(struct rng *r)
 		pa = vm_page_alloc(0, 0);
 		if (pa != VM_PADDR_NONE)
 			owned[vm_atop(pa - 4 * GiB)] = true;
-	} else if (owned[f] && !metadata[f] && (owned[f ^ 1] || rng_below(r, 100) == 0)) {
+	} else if (owned[f] && !metadata[f] &&
+	    (owned[f ^ 1] || rng_below(r, 100) == 0)) {
 		ATF_REQUIRE_EQ(vm_page_free(4 * GiB + vm_ptoa(f)), 0);
 		owned[f] = false;
 	}

@@ -29,7 +29,7 @@
 
 #ifdef VM_STEP
 
-#define	START_NSEC	500000000	/* patience: until the other thread begins */
+#define	START_NSEC	500000000 /* patience: until the other begins */
 #define	LOCK_NSEC	5000000	/* and when it has begun */
 
 static _Atomic unsigned asked, begun, done;
