@@ -61,6 +61,9 @@ static const struct workload {
 static bool chosen[NELEM(workloads)];
 static const char *why_not[NELEM(workloads)];
 
+static const char *out_file;		/* NULL: standard output */
+static bool out_json;
+
 static _Noreturn void
 usage(void)
 {
@@ -243,77 +246,104 @@ nothing(const char *line)
 	(void)line;
 }
 
-int
-main(int argc, char **argv)
+/* An option that has an argument. */
+static void
+option_argument(int c, char *arg)
 {
-	const char *file = NULL;
-	bool json = false;
-	unsigned i;
-	FILE *fp;
+
+	switch (c) {
+	case 'c':
+		opt.o_mapsize = size_parse(arg);
+		break;
+	case 'n':
+		opt.o_runs = (unsigned)number("runs", arg, 1, MAXRUNS);
+		break;
+	case 'o':
+		out_file = arg;
+		break;
+	case 'r':
+		opt.o_seed = number("seed", arg, 0, UINT32_MAX);
+		break;
+	case 'S':
+		opt.o_nstart = sizes_parse(arg, opt.o_start);
+		break;
+	case 's':
+		opt.o_nsizes = sizes_parse(arg, opt.o_size);
+		break;
+	case 'T':
+		if (opt.o_ntraces == MAXTRACES)
+			errx(1, "more than %d traces", MAXTRACES);
+		opt.o_trace[opt.o_ntraces++] = arg;
+		break;
+	case 't':
+		opt.o_threads = (unsigned)number("threads", arg, 2,
+		    MAXTHREADS);
+		break;
+	case 'w':
+		workloads_parse(arg);
+		break;
+	default:
+		usage();
+	}
+}
+
+static void
+options_parse(int argc, char **argv)
+{
 	int c;
 
 	while ((c = getopt(argc, argv, "c:ejln:o:pqr:S:s:T:t:vw:")) != -1) {
 		switch (c) {
-		case 'c':
-			opt.o_mapsize = size_parse(optarg);
-			break;
 		case 'e':
 			opt.o_alone = true;
 			break;
 		case 'j':
-			json = true;
+			out_json = true;
 			break;
 		case 'l':
 			workloads_list();
-			return (0);
-		case 'n':
-			opt.o_runs = (unsigned)number("runs", optarg, 1,
-			    MAXRUNS);
-			break;
-		case 'o':
-			file = optarg;
-			break;
+			exit(0);
 		case 'p':
 			opt.o_smallpages = true;
 			break;
 		case 'q':
 			opt.o_quick = true;
 			break;
-		case 'r':
-			opt.o_seed = number("seed", optarg, 0, UINT32_MAX);
-			break;
-		case 'S':
-			opt.o_nstart = sizes_parse(optarg, opt.o_start);
-			break;
-		case 's':
-			opt.o_nsizes = sizes_parse(optarg, opt.o_size);
-			break;
-		case 'T':
-			if (opt.o_ntraces == MAXTRACES)
-				errx(1, "more than %d traces", MAXTRACES);
-			opt.o_trace[opt.o_ntraces++] = optarg;
-			break;
-		case 't':
-			opt.o_threads = (unsigned)number("threads", optarg, 2,
-			    MAXTHREADS);
-			break;
 		case 'v':
 			opt.o_verbose = true;
 			break;
-		case 'w':
-			workloads_parse(optarg);
-			break;
 		default:
-			usage();
+			option_argument(c, optarg);
 		}
 	}
 	if (optind != argc)
 		usage();
 	defaults();
+}
+
+static void
+output(FILE *fp)
+{
+
+	if (!out_json)
+		output_table(fp);
+	else if (output_json(fp) != 0)
+		errx(1, "cannot write JSON");
+	if (fflush(fp) != 0 || ferror(fp))
+		err(1, "%s", out_file == NULL ? "standard output" : out_file);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned i;
+	FILE *fp;
+
+	options_parse(argc, argv);
 	/* Before minutes go by. */
-	fp = file == NULL ? stdout : fopen(file, "w");
+	fp = out_file == NULL ? stdout : fopen(out_file, "w");
 	if (fp == NULL)
-		err(1, "%s", file);
+		err(1, "%s", out_file);
 
 	/* What the allocator says of maps and frees is not what we ask for. */
 	usermode_console(nothing);
@@ -323,11 +353,6 @@ main(int argc, char **argv)
 		if (chosen[i])
 			workloads[i].wl_fn();
 	}
-	if (!json)
-		output_table(fp);
-	else if (output_json(fp) != 0)
-		errx(1, "cannot write JSON");
-	if (fflush(fp) != 0 || ferror(fp))
-		err(1, "%s", file == NULL ? "standard output" : file);
+	output(fp);
 	return (0);
 }
