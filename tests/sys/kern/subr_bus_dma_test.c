@@ -508,19 +508,79 @@ ATF_TC_BODY(mem_historical, tc)
  * Random requests against the array of frames: a request fails only if no
  * place for it exists, and what it gets is free and as asked for.
  */
+
+struct exact {
+	bus_dma_tag_t	tag;
+	bus_dma_segment_t seg;
+	uint64_t	low, last;	/* of the tag; inclusive */
+	uint64_t	size, align, boundary;
+};
+
+static void
+exact_random(struct exact *x)
+{
+	uint64_t swap;
+
+	x->low = rnd(MODEL_END);
+	x->last = rnd(MODEL_END);
+	if (rnd(3) == 0) {		/* also narrow windows */
+		x->low &= ~(PAGE - 1);
+		x->last = x->low + (1 + rnd(40)) * PAGE - 1;
+	}
+	if (x->low > x->last) {
+		swap = x->low;
+		x->low = x->last;
+		x->last = swap;
+	}
+	if (x->last >= MODEL_END)
+		x->last = MODEL_END - 1;
+	x->size = 1 + rnd(UINT64_C(1) << (10 + rnd(11)));
+	x->align = UINT64_C(1) << rnd(21);
+	x->boundary = 0;
+	if (rnd(2) == 0)
+		for (x->boundary = PAGE << rnd(6); x->boundary < x->size;)
+			x->boundary *= 2;
+}
+
+/* => false: there is no such memory, rightly. */
+static bool
+exact_take(struct exact *x)
+{
+	bool exists = model_exists(x->size, x->align, x->boundary, x->low,
+	    x->last);
+	int error;
+
+	x->tag = make_tag("random", x->low, x->last);
+	error = alloc1(x->tag, x->size, x->align, x->boundary, &x->seg);
+	ATF_CHECK_EQ_MSG(exists ? 0 : ENOMEM, error,
+	    "size 0x%jx align 0x%jx boundary 0x%jx in [0x%jx, 0x%jx]",
+	    (uintmax_t)x->size, (uintmax_t)x->align, (uintmax_t)x->boundary,
+	    (uintmax_t)x->low, (uintmax_t)x->last);
+	if (error != 0) {
+		bus_dmatag_destroy(x->tag);
+		return (false);
+	}
+	check_segment(&x->seg, x->low, x->last, x->align, x->boundary);
+	ATF_CHECK_EQ((x->size + PAGE - 1) / PAGE * PAGE, x->seg.ds_len);
+	model_set(&x->seg, false);
+	return (true);
+}
+
+static void
+exact_give(struct exact *x)
+{
+
+	bus_dmamem_free(x->tag, &x->seg, 1);
+	bus_dmatag_destroy(x->tag);
+	model_set(&x->seg, true);
+}
+
 ATF_TC_WITHOUT_HEAD(mem_exact);
 ATF_TC_BODY(mem_exact, tc)
 {
-	static struct {
-		bus_dma_segment_t seg;
-		bus_dma_tag_t tag;
-	} live[256];
+	static struct exact live[256];
 	unsigned nlive = 0, round, rounds, i, failed = 0, done = 0;
-	uint64_t before, low, last, size, align, boundary, swap;
-	bus_dma_segment_t seg;
-	bus_dma_tag_t tag;
-	bool exists;
-	int error;
+	uint64_t before;
 
 	boot();
 	before = free_frames();
@@ -530,57 +590,22 @@ ATF_TC_BODY(mem_exact, tc)
 	for (round = 0; round < rounds; round++) {
 		if (nlive == NITEMS(live) || (nlive > 0 && rnd(5) < 2)) {
 			i = (unsigned)rnd(nlive);
-			bus_dmamem_free(live[i].tag, &live[i].seg, 1);
-			bus_dmatag_destroy(live[i].tag);
-			model_set(&live[i].seg, true);
+			exact_give(&live[i]);
 			live[i] = live[--nlive];
 			continue;
 		}
-		low = rnd(MODEL_END);
-		last = rnd(MODEL_END);
-		if (rnd(3) == 0) {	/* also narrow windows */
-			low &= ~(PAGE - 1);
-			last = low + (1 + rnd(40)) * PAGE - 1;
-		}
-		if (low > last) {
-			swap = low;
-			low = last;
-			last = swap;
-		}
-		if (last >= MODEL_END)
-			last = MODEL_END - 1;
-		size = 1 + rnd(UINT64_C(1) << (10 + rnd(11)));
-		align = UINT64_C(1) << rnd(21);
-		boundary = 0;
-		if (rnd(2) == 0)
-			for (boundary = PAGE << rnd(6); boundary < size;)
-				boundary *= 2;
-		tag = make_tag("random", low, last);
-		exists = model_exists(size, align, boundary, low, last);
-		error = alloc1(tag, size, align, boundary, &seg);
-		ATF_CHECK_EQ_MSG(exists ? 0 : ENOMEM, error,
-		    "size 0x%jx align 0x%jx boundary 0x%jx in [0x%jx, 0x%jx]",
-		    (uintmax_t)size, (uintmax_t)align, (uintmax_t)boundary,
-		    (uintmax_t)low, (uintmax_t)last);
-		if (error != 0) {
-			bus_dmatag_destroy(tag);
+		exact_random(&live[nlive]);
+		if (exact_take(&live[nlive])) {
+			nlive++;
+			done++;
+		} else
 			failed++;
-			continue;
-		}
-		check_segment(&seg, low, last, align, boundary);
-		ATF_CHECK_EQ((size + PAGE - 1) / PAGE * PAGE, seg.ds_len);
-		model_set(&seg, false);
-		live[nlive].tag = tag;
-		live[nlive++].seg = seg;
-		done++;
 	}
 	/* The mixture is one: both answers were seen often. */
 	ATF_CHECK_MSG(failed > 200 && done > 200, "%u failed, %u done", failed,
 	    done);
-	for (i = 0; i < nlive; i++) {
-		bus_dmamem_free(live[i].tag, &live[i].seg, 1);
-		bus_dmatag_destroy(live[i].tag);
-	}
+	while (nlive > 0)
+		exact_give(&live[--nlive]);
 	ATF_CHECK_EQ(before, free_frames());
 	ATF_CHECK_EQ(0, nlines);
 }
@@ -677,7 +702,7 @@ make_comb(void)
 ATF_TC_WITHOUT_HEAD(mem_segments);
 ATF_TC_BODY(mem_segments, tc)
 {
-	bus_dma_segment_t segs[150], all;
+	bus_dma_segment_t segs[64];
 	bus_dma_tag_t tag, keep;
 	uint64_t before;
 	int i, n;
@@ -711,9 +736,24 @@ ATF_TC_BODY(mem_segments, tc)
 	bus_dmamem_free(tag, segs, n);
 	ATF_CHECK_EQ(before, free_frames());
 	bus_dmatag_destroy(tag);
+	bus_dmatag_destroy(keep);
+	ATF_CHECK_EQ(0, nlines);
+}
 
-	/* As few as possible: one, although many are allowed. */
+ATF_TC_WITHOUT_HEAD(mem_segments_many);
+ATF_TC_BODY(mem_segments_many, tc)
+{
+	bus_dma_segment_t segs[150], all;
+	bus_dma_tag_t tag;
+	uint64_t before;
+	int i, n;
+
+	boot();
+	/* No books of ours among what is counted. */
+	ATF_CHECK(bus_dma_checking(false));
 	tag = any_tag();
+	before = free_frames();
+	/* As few as possible: one, although many are allowed. */
 	ATF_REQUIRE_EQ(0, bus_dmamem_alloc(tag, 1 * MiB, PAGE, 0, segs, 64,
 	    &n, BUS_DMA_NOWAIT));
 	ATF_CHECK_EQ(1, n);
@@ -742,7 +782,6 @@ ATF_TC_BODY(mem_segments, tc)
 	ATF_CHECK_EQ(0, alloc1(tag, PAGE, PAGE, 0, &all));
 	bus_dmamem_free(tag, &all, 1);
 	bus_dmatag_destroy(tag);
-	bus_dmatag_destroy(keep);
 	ATF_CHECK_EQ(0, nlines);
 }
 
@@ -1020,23 +1059,32 @@ hog_window(bus_dma_tag_t tag, bus_dma_segment_t *hog)
 	ATF_REQUIRE(size >= 60 * PAGE);
 }
 
+/* A map of two segments in a window of 62 pages, and the memory around it. */
+static bus_dmamap_t
+make_small(bus_dma_tag_t *tagp, char **basep)
+{
+	bus_dmamap_t map;
+
+	boot();
+	*basep = usermode_physmem_back(16 * MiB, 1 * MiB);
+	ATF_REQUIRE(*basep != NULL);
+	*tagp = make_tag("load", 16 * MiB + 2 * PAGE,
+	    16 * MiB + 64 * PAGE - 1);
+	ATF_REQUIRE_EQ(0, bus_dmamap_create(*tagp, 8 * PAGE, 2, 4 * PAGE, 0, 0,
+	    &map));
+	return (map);
+}
+
 ATF_TC_WITHOUT_HEAD(load_errors);
 ATF_TC_BODY(load_errors, tc)
 {
-	bus_dma_segment_t hog;
 	char *base;
 	bus_dmamap_t map;
 	bus_dma_tag_t tag;
 	struct proc *p;
 	int dummy;
 
-	boot();
-	base = usermode_physmem_back(16 * MiB, 1 * MiB);
-	ATF_REQUIRE(base != NULL);
-	tag = make_tag("load", 16 * MiB + 2 * PAGE, 16 * MiB + 64 * PAGE - 1);
-	ATF_REQUIRE_EQ(0, bus_dmamap_create(tag, 8 * PAGE, 2, 4 * PAGE, 0, 0,
-	    &map));
-
+	map = make_small(&tag, &base);
 	p = (struct proc *)(void *)&dummy;
 	ATF_CHECK_EQ(EINVAL, bus_dmamap_load(tag, map, base + 4 * PAGE, 0,
 	    NULL, 0));
@@ -1056,8 +1104,21 @@ ATF_TC_BODY(load_errors, tc)
 	ATF_CHECK_EQ(EINVAL, bus_dmamap_load(tag, map, base + 4 * PAGE, PAGE,
 	    NULL, 0));
 	bus_dmamap_unload(tag, map);
+	bus_dmamap_destroy(tag, map);
+	bus_dmatag_destroy(tag);
+	ATF_CHECK_EQ(0, nlines);
+}
 
-	/* Outside the window: below, above, across either end. */
+ATF_TC_WITHOUT_HEAD(load_outside);
+ATF_TC_BODY(load_outside, tc)
+{
+	bus_dma_segment_t hog;
+	char *base;
+	bus_dmamap_t map;
+	bus_dma_tag_t tag;
+
+	map = make_small(&tag, &base);
+	/* Below, above, across either end. */
 	hog_window(tag, &hog);
 	ATF_CHECK_EQ(ENOMEM, bus_dmamap_load(tag, map, base, PAGE, NULL,
 	    BUS_DMA_NOWAIT));
@@ -1755,6 +1816,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, mem_odd_start);
 	ATF_TP_ADD_TC(tp, mem_top);
 	ATF_TP_ADD_TC(tp, mem_segments);
+	ATF_TP_ADD_TC(tp, mem_segments_many);
 	ATF_TP_ADD_TC(tp, mem_bad_free);
 	ATF_TP_ADD_TC(tp, mem_map);
 	ATF_TP_ADD_TC(tp, mem_mmap);
@@ -1764,6 +1826,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, map_fields);
 	ATF_TP_ADD_TC(tp, map_large);
 	ATF_TP_ADD_TC(tp, load_errors);
+	ATF_TP_ADD_TC(tp, load_outside);
 	ATF_TP_ADD_TC(tp, load_raw_errors);
 	ATF_TP_ADD_TC(tp, load_vec_errors);
 	ATF_TP_ADD_TC(tp, load_unmapped);

@@ -905,58 +905,61 @@ ATF_TC_BODY(create_errors, tc)
 	ATF_CHECK_EQ(2, console_lines());
 }
 
+/* In [0x100, 0x1ff], where [0x100, 0x107] is allocated. */
+static const struct subregion {
+	exaddr_t	first, last, size, align, skew, boundary;
+	int		flags, error;
+} subregions[] = {
+	{ 0x100, 0x1ff, 0x10, 1, 0, 0, 0, 0 },
+	{ 0x100, 0x1ff, 0, 1, 0, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 0x101, 1, 0, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, UINT64_MAX, 1, 0, 0, 0, EINVAL },
+	{ 0x110, 0x11f, 0x11, 1, 0, 0, 0, EINVAL },
+	{ 0x110, 0x11f, 0x10, 1, 0, 0, 0, 0 },
+	{ 0x110, 0x10f, 1, 1, 0, 0, 0, EINVAL },
+	/* Clipped to the map, of which something must be left. */
+	{ 0, UINT64_MAX, 0x100, 1, 0, 0, 0, EAGAIN },
+	{ 0, UINT64_MAX, 0x101, 1, 0, 0, 0, EINVAL },
+	{ 0, 0x103, 4, 1, 0, 0, 0, EAGAIN },
+	{ 0, 0x103, 5, 1, 0, 0, 0, EINVAL },
+	{ 0x1fc, 0x300, 5, 1, 0, 0, 0, EINVAL },
+	{ 0x1fc, 0x300, 4, 1, 0, 0, 0, 0 },
+	{ 0, 0xff, 1, 1, 0, 0, 0, EINVAL },
+	{ 0x200, UINT64_MAX, 1, 1, 0, 0, 0, EINVAL },
+	{ UINT64_MAX, UINT64_MAX, 1, 1, 0, 0, 0, EINVAL },
+	{ UINT64_MAX, 0, 1, 1, 0, 0, 0, EINVAL },
+	/* Alignment and skew. */
+	{ 0x100, 0x1ff, 1, 0, 0, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, 3, 0, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, UINT64_MAX, 0, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0, 0, 0, EAGAIN },
+	{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0x130, 0, 0, 0 },
+	{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0, 0, EX_WAITSPACE,
+	    EINVAL },
+	{ 0x100, 0x1ff, 1, 1, 1, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, 8, 8, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, 8, UINT64_MAX, 0, 0, EINVAL },
+	{ 0x100, 0x1ff, 1, 8, 7, 0, 0, 0 },
+	/* Boundaries. */
+	{ 0x100, 0x1ff, 4, 1, 0, 3, 0, EINVAL },
+	{ 0x100, 0x1ff, 4, 1, 0, 6, 0, EINVAL },
+	{ 0x100, 0x1ff, 4, 1, 0, 2, 0, EINVAL },
+	{ 0x100, 0x1ff, 4, 1, 0, 4, 0, 0 },
+	{ 0x100, 0x1ff, 4, 8, 1, 4, 0, EAGAIN },
+	{ 0x100, 0x1ff, 4, 8, 4, 8, 0, 0 },
+	{ 0x100, 0x1ff, 4, 8, 5, 8, 0, EAGAIN },
+	{ 0x100, 0x1ff, 4, 1, 0, UINT64_MAX, 0, EINVAL },
+	{ 0x100, 0x1ff, 4, 1, 0, (exaddr_t)1 << 63, 0, 0 },
+	/* Flags. */
+	{ 0x100, 0x1ff, 1, 1, 0, 0, 0x80, EINVAL },
+	{ 0x100, 0x1ff, 1, 1, 0, 0, INT32_MIN, EINVAL },
+	{ 0x100, 0x1ff, 1, 1, 0, 0, EX_FLAGS, 0 },
+};
+
 ATF_TC_WITHOUT_HEAD(errors);
 ATF_TC_BODY(errors, tc)
 {
-	static const struct {
-		exaddr_t	first, last, size, align, skew, boundary;
-		int		flags, error;
-	} t[] = {
-		{ 0x100, 0x1ff, 0x10, 1, 0, 0, 0, 0 },
-		{ 0x100, 0x1ff, 0, 1, 0, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 0x101, 1, 0, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, UINT64_MAX, 1, 0, 0, 0, EINVAL },
-		{ 0x110, 0x11f, 0x11, 1, 0, 0, 0, EINVAL },
-		{ 0x110, 0x11f, 0x10, 1, 0, 0, 0, 0 },
-		{ 0x110, 0x10f, 1, 1, 0, 0, 0, EINVAL },
-		/* Clipped to the map, of which something must be left. */
-		{ 0, UINT64_MAX, 0x100, 1, 0, 0, 0, EAGAIN },
-		{ 0, UINT64_MAX, 0x101, 1, 0, 0, 0, EINVAL },
-		{ 0, 0x103, 4, 1, 0, 0, 0, EAGAIN },
-		{ 0, 0x103, 5, 1, 0, 0, 0, EINVAL },
-		{ 0x1fc, 0x300, 5, 1, 0, 0, 0, EINVAL },
-		{ 0x1fc, 0x300, 4, 1, 0, 0, 0, 0 },
-		{ 0, 0xff, 1, 1, 0, 0, 0, EINVAL },
-		{ 0x200, UINT64_MAX, 1, 1, 0, 0, 0, EINVAL },
-		{ UINT64_MAX, UINT64_MAX, 1, 1, 0, 0, 0, EINVAL },
-		{ UINT64_MAX, 0, 1, 1, 0, 0, 0, EINVAL },
-		/* Alignment and skew. */
-		{ 0x100, 0x1ff, 1, 0, 0, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, 3, 0, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, UINT64_MAX, 0, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0, 0, 0, EAGAIN },
-		{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0x130, 0, 0, 0 },
-		{ 0x100, 0x1ff, 1, (exaddr_t)1 << 63, 0, 0, EX_WAITSPACE,
-		    EINVAL },
-		{ 0x100, 0x1ff, 1, 1, 1, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, 8, 8, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, 8, UINT64_MAX, 0, 0, EINVAL },
-		{ 0x100, 0x1ff, 1, 8, 7, 0, 0, 0 },
-		/* Boundaries. */
-		{ 0x100, 0x1ff, 4, 1, 0, 3, 0, EINVAL },
-		{ 0x100, 0x1ff, 4, 1, 0, 6, 0, EINVAL },
-		{ 0x100, 0x1ff, 4, 1, 0, 2, 0, EINVAL },
-		{ 0x100, 0x1ff, 4, 1, 0, 4, 0, 0 },
-		{ 0x100, 0x1ff, 4, 8, 1, 4, 0, EAGAIN },
-		{ 0x100, 0x1ff, 4, 8, 4, 8, 0, 0 },
-		{ 0x100, 0x1ff, 4, 8, 5, 8, 0, EAGAIN },
-		{ 0x100, 0x1ff, 4, 1, 0, UINT64_MAX, 0, EINVAL },
-		{ 0x100, 0x1ff, 4, 1, 0, (exaddr_t)1 << 63, 0, 0 },
-		/* Flags. */
-		{ 0x100, 0x1ff, 1, 1, 0, 0, 0x80, EINVAL },
-		{ 0x100, 0x1ff, 1, 1, 0, 0, INT32_MIN, EINVAL },
-		{ 0x100, 0x1ff, 1, 1, 0, 0, EX_FLAGS, 0 },
-	};
+	const struct subregion *t;
 	struct extent *ex;
 	exaddr_t at;
 	size_t i;
@@ -964,14 +967,15 @@ ATF_TC_BODY(errors, tc)
 	start();
 	ex = extent_create("errors", 0x100, 0x1ff, NULL, 0, 0);
 	ATF_REQUIRE_EQ(0, extent_alloc_region(ex, 0x100, 8, 0));
-	for (i = 0; i < NITEMS(t); i++) {
+	for (i = 0; i < NITEMS(subregions); i++) {
+		t = &subregions[i];
 		at = 0xbad;
-		ATF_CHECK_EQ_MSG(t[i].error, extent_alloc_subregion1(ex,
-		    t[i].first, t[i].last, t[i].size, t[i].align, t[i].skew,
-		    t[i].boundary, t[i].flags, &at), "%zu", i);
-		ATF_CHECK_EQ_MSG(t[i].error != 0, at == 0xbad, "%zu", i);
-		if (t[i].error == 0)
-			ATF_CHECK_EQ(0, extent_free(ex, at, t[i].size, 0));
+		ATF_CHECK_EQ_MSG(t->error, extent_alloc_subregion1(ex,
+		    t->first, t->last, t->size, t->align, t->skew,
+		    t->boundary, t->flags, &at), "%zu", i);
+		ATF_CHECK_EQ_MSG(t->error != 0, at == 0xbad, "%zu", i);
+		if (t->error == 0)
+			ATF_CHECK_EQ(0, extent_free(ex, at, t->size, 0));
 		REGIONS(ex, "100-107");
 	}
 	extent_destroy(ex);
