@@ -234,13 +234,6 @@ avl_first(const struct avl_tree *t)
 }
 
 struct avl_node *
-avl_last(const struct avl_tree *t)
-{
-
-	return (far(t->at_root, 1));
-}
-
-struct avl_node *
 avl_next(struct avl_node *n)
 {
 

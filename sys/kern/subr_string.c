@@ -120,16 +120,3 @@ strchr(const char *s, int c)
 	}
 	return ((char *)(uintptr_t)s);
 }
-
-size_t
-strlcpy(char *restrict to, const char *restrict from, size_t size)
-{
-	size_t len = strlen(from), n;
-
-	if (size > 0) {
-		n = len < size ? len : size - 1;
-		memcpy(to, from, n);
-		to[n] = '\0';
-	}
-	return (len);
-}

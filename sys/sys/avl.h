@@ -58,11 +58,10 @@ void	avl_changed(struct avl_tree *, struct avl_node *);
 void	avl_renew(struct avl_tree *);
 
 /*
- * avl_first, avl_last: the node at an end.  => NULL: the tree is empty.
+ * avl_first: the first node.  => NULL: the tree is empty.
  * avl_next, avl_prev: the neighbour of a node.  => NULL: it is at that end.
  */
 struct avl_node *avl_first(const struct avl_tree *);
-struct avl_node *avl_last(const struct avl_tree *);
 struct avl_node *avl_next(struct avl_node *);
 struct avl_node *avl_prev(struct avl_node *);
 

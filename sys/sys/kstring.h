@@ -24,6 +24,5 @@ size_t	strnlen(const char *, size_t);
 int	strcmp(const char *, const char *);
 int	strncmp(const char *, const char *, size_t);
 char	*strchr(const char *, int);
-size_t	strlcpy(char *restrict, const char *restrict, size_t);
 
 #endif /* !_SYS_KSTRING_H_ */

@@ -1407,6 +1407,7 @@ ATF_TC_BODY(check, tc)
 	static char storage[EXTENT_FIXED_STORAGE_SIZE(8)];
 	struct extent *ex;
 	struct extent_region *r;
+	struct avl_node *last;
 	unsigned i;
 
 	start();
@@ -1420,7 +1421,9 @@ ATF_TC_BODY(check, tc)
 	ex->ex_allocated++;
 	ATF_CHECK_STREQ("the sum of regions", extent_check(ex));
 	ex->ex_allocated--;
-	r = (struct extent_region *)(void *)((char *)avl_last(&ex->ex_byaddr) -
+	for (last = avl_first(&ex->ex_byaddr); avl_next(last) != NULL;)
+		last = avl_next(last);
+	r = (struct extent_region *)(void *)((char *)last -
 	    offsetof(struct extent_region, er_addr));
 	r->er_end++;
 	ATF_CHECK_STREQ("the length of a gap", extent_check(ex));

@@ -56,7 +56,6 @@ struct pool {
 
 static struct avl_tree pools;		/* by address */
 static struct pool *lists[POOL_NLIST];
-static _Atomic uint64_t nused, ntotal;
 
 /*
  * Lists.
@@ -93,8 +92,6 @@ pool_use(struct pool *p, unsigned n)
 	enum pool_list list = n == 0 ? POOL_IDLE :
 	    n == p->p_npages ? POOL_FULL : POOL_SOME;
 
-	nused += n;
-	nused -= p->p_nused;
 	p->p_nused = n;
 	if (list != p->p_list) {
 		list_remove(p);
@@ -196,7 +193,6 @@ pool_make(unsigned npages)
 	KASSERT(error == 0);
 	tree_insert(p);
 	list_add(p, POOL_IDLE);
-	ntotal += npages;
 	return (p);
 }
 
@@ -208,7 +204,6 @@ pool_unmake(struct pool *p)
 	KASSERT(error == 0);
 	list_remove(p);
 	avl_remove(&pools, &p->p_node);
-	ntotal -= p->p_npages;
 	run_free(p->p_start, p->p_npages);
 	kmem_free(p, p->p_size);
 }
@@ -274,12 +269,4 @@ ptpage_trim(void)
 
 	while (lists[POOL_IDLE] != NULL)
 		pool_unmake(lists[POOL_IDLE]);
-}
-
-void
-ptpage_count(uint64_t *usedp, uint64_t *totalp)
-{
-
-	*usedp = nused;
-	*totalp = ntotal;
 }

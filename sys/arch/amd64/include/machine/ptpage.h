@@ -28,10 +28,4 @@ void	ptpage_get(paddr_t table);
 bool	ptpage_put(paddr_t table);
 void	ptpage_trim(void);
 
-/*
- * ptpage_count: page table pages in use, and pages that were taken from the
- * page allocator for them.
- */
-void	ptpage_count(uint64_t *usedp, uint64_t *totalp);
-
 #endif /* !_MACHINE_PTPAGE_H_ */
