@@ -387,11 +387,20 @@ struct gather {
 	psize_t		g_all;		/* of all pieces met */
 };
 
+static enum vm_freelist
+piece_list(const struct vm_pgseg *piece)
+{
+
+	return (vm_freelist_of(vm_atop(piece->vps_start)));
+}
+
+/* Shorter, or as long and in a lower list, which is used last. */
 static bool
 piece_smaller(const struct vm_pgseg *a, const struct vm_pgseg *b)
 {
 
-	return (a->vps_size < b->vps_size);
+	return (a->vps_size < b->vps_size ||
+	    (a->vps_size == b->vps_size && piece_list(a) < piece_list(b)));
 }
 
 static bool
@@ -475,38 +484,77 @@ gather_piece(struct gather *g, vm_frame_t start, uint64_t npages)
 	heap_down(g->g_seg, g->g_n, 0, piece_smaller);
 }
 
-/* The pieces of a free extent. */
-static void
-gather_extent(struct gather *g, const struct vm_extreq *er,
-    const struct vm_extent *ext)
-{
-	vm_frame_t a = ext->e_start, line;
-	uint64_t n;
-
-	for (;;) {
-		a = (a + er->er_align - 1) & ~(er->er_align - 1);
-		if (a >= ext->e_end)
-			return;
-		n = ext->e_end - a;
-		if (n > g->g_maxseg)
-			n = g->g_maxseg;
-		if (er->er_boundary != 0) {
-			line = (a | (er->er_boundary - 1)) + 1;
-			if (n > line - a)
-				n = line - a;
-		}
-		gather_piece(g, a, n);
-		a += n;
-	}
-}
-
-/* Are so many pieces kept that there are no longer ones? */
+/*
+ * Are so many pieces kept that there are no longer ones, and of those that may
+ * still come, up to some list, none is in a higher one?
+ */
 static bool
-gather_best(const struct gather *g)
+gather_best(const struct gather *g, enum vm_freelist list)
 {
 
 	return (g->g_n == g->g_max && g->g_seg[0].vps_size >= g->g_limit &&
-	    g->g_nmet == g->g_nlong);
+	    g->g_nmet == g->g_nlong && piece_list(&g->g_seg[0]) >= list);
+}
+
+/*
+ * Where the last piece before a frame begins, of an extent whose first one is
+ * given.  They begin anew at each line, if lines are aligned.
+ */
+static vm_frame_t
+piece_before(const struct gather *g, const struct vm_extreq *er,
+    vm_frame_t first, vm_frame_t frame)
+{
+	uint64_t step = g->g_maxseg;
+	vm_frame_t line;
+
+	if (er->er_boundary >= er->er_align) {
+		line = (frame - 1) & ~(er->er_boundary - 1);
+		if (line > first)
+			first = line;
+	}
+	if (step < er->er_align ||
+	    (er->er_boundary != 0 && er->er_boundary < er->er_align))
+		step = er->er_align;
+	return (first + (frame - 1 - first) / step * step);
+}
+
+static uint64_t
+piece_length(const struct gather *g, const struct vm_extreq *er,
+    vm_frame_t start, vm_frame_t end)
+{
+	uint64_t n = end - start, left;
+
+	if (n > g->g_maxseg)
+		n = g->g_maxseg;
+	if (er->er_boundary != 0) {
+		left = er->er_boundary - (start & (er->er_boundary - 1));
+		if (n > left)
+			n = left;
+	}
+	return (n);
+}
+
+/*
+ * The pieces of a free extent, from above.  What comes after it lies in lists
+ * up to that one.  => true: no more are needed.
+ */
+static bool
+gather_extent(struct gather *g, const struct vm_extreq *er,
+    const struct vm_extent *ext, enum vm_freelist list, psize_t enough)
+{
+	vm_frame_t first, a = ext->e_end;
+	enum vm_freelist here;
+
+	first = (ext->e_start + er->er_align - 1) & ~(er->er_align - 1);
+	while (a > first) {
+		a = piece_before(g, er, first, a);
+		gather_piece(g, a, piece_length(g, er, a, ext->e_end));
+		here = vm_freelist_of(a);
+		if (g->g_all >= enough ||
+		    gather_best(g, list > here ? list : here))
+			return (true);
+	}
+	return (false);
 }
 
 /*
@@ -562,9 +610,10 @@ gather_pass(struct vm_extmap *map, struct gather *g,
     const struct vm_extreq *er, uint64_t n, psize_t enough)
 {
 	struct vm_extreq any = { .er_npages = n, .er_align = 1 };
+	const struct vm_pgwindow *part;
+	enum vm_freelist list;
 	struct vm_extent ext;
 	vm_frame_t from;
-	unsigned i;
 
 	g->g_n = 0;
 	g->g_nmet = 0;
@@ -575,11 +624,13 @@ gather_pass(struct vm_extmap *map, struct gather *g,
 	any.er_high = g->g_part[0].pw_high;
 	if (vm_extmap_lacks(map, &any))
 		return;
-	for (i = 0; i < g->g_nparts; i++) {
-		for (from = g->g_part[i].pw_low; g->g_next(map, n, from,
-		    g->g_part[i].pw_high, &ext); from = ext.e_end) {
-			gather_extent(g, er, &ext);
-			if (g->g_all >= enough || gather_best(g))
+	for (part = g->g_part; part < g->g_part + g->g_nparts; part++) {
+		for (from = part->pw_low; g->g_next(map, n, from,
+		    part->pw_high, &ext); from = ext.e_end) {
+			/* The last one may reach into higher lists. */
+			list = vm_freelist_of(ext.e_end < part->pw_high ?
+			    part->pw_high - 1 : part->pw_low);
+			if (gather_extent(g, er, &ext, list, enough))
 				return;
 		}
 	}
@@ -655,6 +706,18 @@ longest_piece(const struct vm_extreq *er, const struct vm_pgreq *req)
 }
 
 /*
+ * The first pass: 512 frames, or as many as a piece may have, as longer extents
+ * are no better then, and may lie in a lower list.
+ */
+static uint64_t
+longest_pass(psize_t longest)
+{
+	uint64_t n = vm_atop(longest);
+
+	return (n < VM_EXTBLOCK_FRAMES ? n : VM_EXTBLOCK_FRAMES);
+}
+
+/*
  * The next pass: 512, 256, ... 16, 8, 7, ... 1 and 0 frames.  Of short runs
  * there may be very many, and the closer the steps, the sooner it is clear
  * that no better ones come.
@@ -688,7 +751,7 @@ solve_many(struct vm_extmap *map, const struct vm_extreq *er,
 	if (g.g_max > er->er_npages)
 		g.g_max = (unsigned)er->er_npages;
 	gather_parts(map, &g, req);
-	for (n = VM_EXTBLOCK_FRAMES; n > 0; n = shorter(n)) {
+	for (n = longest_pass(longest); n > 0; n = shorter(n)) {
 		gather_pass(map, &g, er, n, UINT64_MAX);
 		size = vm_ptoa(n);
 		if (gather_enough(&g, size < longest ? size : longest)) {

@@ -333,6 +333,125 @@ ATF_TC_BODY(segments_of_short_runs, tc)
 	}
 }
 
+/*
+ * While there are pieces of the most that a segment may have in higher lists,
+ * none is taken from a lower one: in extents that begin below and end high
+ * above, too.
+ */
+static void
+from_above(psize_t memory, psize_t size, const struct vm_pgreq *like)
+{
+	const struct vm_memrange ram[] = { { 0, memory } };
+	struct vm_pgreq req = *like;
+	struct vm_pgseg segs[64];
+	psize_t low = VM_PADDR_MAX, taken = 0;
+	unsigned i, n;
+
+	vm_start(ram, NITEMS(ram));
+	req.vpr_size = size;
+	req.vpr_nsegs = NITEMS(segs);
+	while (vm_pglist_alloc(&req, segs, &n) == 0) {
+		for (i = 0; i < n; i++) {
+			/* Of each list all is taken, but for a last piece. */
+			ATF_REQUIRE_MSG(vm_freelist_of(
+			    vm_atop(segs[i].vps_start)) <=
+			    vm_freelist_of(vm_atop(low)) ||
+			    low == VM_PADDR_MAX || segs[i].vps_start + 2 *
+			    size >= low, "%#" PRIx64 " after %#" PRIx64,
+			    segs[i].vps_start, low);
+			taken += segs[i].vps_size;
+		}
+		low = segs[0].vps_start;
+		if (low < 16 * MiB)
+			ATF_REQUIRE_MSG(taken + 24 * MiB > memory, "%#" PRIx64
+			    " after %" PRIu64 " of %" PRIu64 " bytes", low,
+			    taken, memory);
+	}
+	ATF_REQUIRE_MSG(low < 16 * MiB, "%#" PRIx64, low);
+	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(segments_from_above);
+ATF_TC_BODY(segments_from_above, tc)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+
+	(void)tc;
+	req.vpr_maxsegsz = 64 * KiB;
+	from_above(GiB, MiB, &req);
+	req.vpr_align = 64 * KiB;
+	from_above(GiB, MiB, &req);
+	from_above(5 * GiB, MiB, &req);
+	req.vpr_maxsegsz = 0;
+	req.vpr_boundary = 64 * KiB;
+	from_above(5 * GiB, MiB, &req);
+	req.vpr_maxsegsz = 4 * PAGE;
+	req.vpr_align = PAGE;
+	from_above(256 * MiB, 64 * KiB, &req);
+}
+
+/* Pieces of equal length: those of the lower list go, whatever came first. */
+ATF_TC_WITHOUT_HEAD(segments_of_equal_length);
+ATF_TC_BODY(segments_of_equal_length, tc)
+{
+	const struct vm_memrange ram[] = {
+		{ 1 * MiB, 31 * MiB }, { 4 * GiB, 8 * MiB }
+	};
+	static const paddr_t runs[][2] = {
+		{ 2 * MiB, 6 }, { 18 * MiB, 4 }, { 20 * MiB, 4 },
+		{ 4 * GiB, 4 }, { 4 * GiB + MiB, 5 }, { 4 * GiB + 2 * MiB, 4 }
+	};
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(19 * PAGE);
+	struct vm_pgseg segs[4];
+	unsigned i, n;
+	paddr_t k;
+
+	(void)tc;
+	vm_start(ram, NITEMS(ram));
+	while (vm_page_alloc(VM_PG_USERESERVE, 0) != VM_PADDR_NONE)
+		continue;
+	for (i = 0; i < NITEMS(runs); i++)
+		for (k = 0; k < runs[i][1]; k++)
+			ATF_REQUIRE_EQ(vm_page_free(runs[i][0] + k * PAGE),
+			    0);
+	req.vpr_nsegs = 4;
+	ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+	ATF_REQUIRE_EQ(n, 4);
+	ATF_REQUIRE_EQ(segs[0].vps_start, 2 * MiB);
+	ATF_REQUIRE_EQ(segs[1].vps_start, 4 * GiB);
+	ATF_REQUIRE_EQ(segs[2].vps_start, 4 * GiB + MiB);
+	ATF_REQUIRE_EQ(segs[3].vps_start, 4 * GiB + 2 * MiB);
+	audit_ok(NULL);
+}
+
+/*
+ * A long extent has very many short pieces; all of them must not be looked at
+ * with the lock held.
+ */
+ATF_TC_WITHOUT_HEAD(segments_of_a_long_run);
+ATF_TC_BODY(segments_of_a_long_run, tc)
+{
+	const struct vm_memrange ram[] = { { 0, 64 * GiB } };
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(16 * PAGE);
+	struct vm_pgseg segs[16];
+	uint64_t began, took, best = UINT64_MAX;
+	unsigned i, n;
+
+	(void)tc;
+	vm_start(ram, NITEMS(ram));
+	req.vpr_nsegs = NITEMS(segs);
+	req.vpr_maxsegsz = PAGE;
+	for (i = 0; i < 50; i++) {
+		began = vm_md_nanotime();
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, segs, &n), 0);
+		took = vm_md_nanotime() - began;
+		ATF_REQUIRE_EQ(n, NITEMS(segs));
+		if (took < best)
+			best = took;
+	}
+	ATF_REQUIRE_MSG(best < 3000000, "%" PRIu64 " ns at best", best);
+}
+
 /* A run that lies in two lists is one piece. */
 ATF_TC_WITHOUT_HEAD(segments_over_seams);
 ATF_TC_BODY(segments_over_seams, tc)
@@ -735,6 +854,9 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, errors_change_nothing);
 	ATF_TP_ADD_TC(tp, many_segments_allowed);
 	ATF_TP_ADD_TC(tp, segments_of_short_runs);
+	ATF_TP_ADD_TC(tp, segments_from_above);
+	ATF_TP_ADD_TC(tp, segments_of_equal_length);
+	ATF_TP_ADD_TC(tp, segments_of_a_long_run);
 	ATF_TP_ADD_TC(tp, segments_over_seams);
 	ATF_TP_ADD_TC(tp, reserve);
 	ATF_TP_ADD_TC(tp, reserve_busy_takes_nothing_back);

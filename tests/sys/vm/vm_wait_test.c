@@ -441,10 +441,73 @@ ATF_TC_BODY(impossible, tc)
 }
 
 /*
+ * Nor those that nobody can ever serve and who have time-outs: when one leaves
+ * that held up others, the next does not do so at once.
+ */
+static _Atomic bool stop;
+static _Atomic uint64_t npairs;
+
+static void *
+hope(void *arg)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(GiB);
+	struct vm_pgseg seg;
+	unsigned n;
+
+	(void)arg;
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = 60 * MSEC;
+	while (!atomic_load(&stop))
+		ATF_REQUIRE_EQ(vm_pglist_alloc(&req, &seg, &n), EWOULDBLOCK);
+	return (NULL);
+}
+
+static void *
+pairs(void *arg)
+{
+	struct vm_pgreq req = VM_PGREQ_INITIALIZER(PAGE);
+
+	(void)arg;
+	req.vpr_flags = VM_PG_WAIT;
+	req.vpr_timeout = PATIENCE;
+	while (!atomic_load(&stop)) {
+		ATF_REQUIRE_EQ(vm_pglist_free(run_alloc(&req), PAGE), 0);
+		atomic_fetch_add(&npairs, 1);
+	}
+	return (NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(timeouts_leave_pauses);
+ATF_TC_BODY(timeouts_leave_pauses, tc)
+{
+	pthread_t thread[10];
+	uint64_t before, most = 0;
+	unsigned i;
+
+	(void)tc;
+	start_full();
+	atomic_store(&stop, false);
+	for (i = 0; i < NITEMS(thread); i++)
+		ATF_REQUIRE_EQ(pthread_create(&thread[i], NULL, i < 8 ? hope :
+		    pairs, NULL), 0);
+	for (i = 0; i < 3 * TRIES && most < 3000; i++) {
+		before = atomic_load(&npairs);
+		sleep(1);
+		if (atomic_load(&npairs) - before > most)
+			most = atomic_load(&npairs) - before;
+	}
+	atomic_store(&stop, true);
+	for (i = 0; i < NITEMS(thread); i++)
+		ATF_REQUIRE_EQ(pthread_join(thread[i], NULL), 0);
+	ATF_REQUIRE_MSG(most >= 3000, "%" PRIu64 " pairs a second at most",
+	    most);
+	audit_ok(NULL);
+}
+
+/*
  * Threads that take and give back small pieces for ever, in such a way that
  * never all of them are free at once, unless somebody makes them wait.
  */
-static _Atomic bool stop;
 
 /* The same, but slow: what each has, it keeps for long. */
 static void *
@@ -606,6 +669,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, other_window);
 	ATF_TP_ADD_TC(tp, served_elsewhere);
 	ATF_TP_ADD_TC(tp, impossible);
+	ATF_TP_ADD_TC(tp, timeouts_leave_pauses);
 	ATF_TP_ADD_TC(tp, large_not_starved);
 	ATF_TP_ADD_TC(tp, large_not_starved_slowly);
 	ATF_TP_ADD_TC(tp, others_go_on);
