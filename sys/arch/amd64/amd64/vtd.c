@@ -39,7 +39,7 @@
 #include <machine/vtdreg.h>
 
 #define	VTD_NAME	"vtd0"
-#define	REPORTS		20	/* lines about one domain */
+#define	REPORTS		20	/* lines about one domain, or none */
 #define	FAULTS_AT_ONCE	256	/* as many as the hardware can keep */
 
 /* For "%u:%u.%u". */
@@ -128,16 +128,15 @@ print_nearest(struct domain *d, const struct bus_dma_near *near, char *line,
 static void
 fault_report(const struct vtd_fault *vf)
 {
+	static _Atomic uint64_t strangers;	/* have no domain */
 	struct domain *d = domain_find(vf->vf_sid);
 	struct bus_dma_near near = { .bn_name = "" };
 	char line[160] = "no map is loaded";
-	uint64_t n = 0;
+	uint64_t n;
 
-	if (d != NULL) {
-		n = atomic_fetch_add(&d->d_faults, 1);
-		if (bus_dma_nearest(&d->d_iommu, vf->vf_addr, &near))
-			print_nearest(d, &near, line, sizeof(line));
-	}
+	n = atomic_fetch_add(d != NULL ? &d->d_faults : &strangers, 1);
+	if (d != NULL && bus_dma_nearest(&d->d_iommu, vf->vf_addr, &near))
+		print_nearest(d, &near, line, sizeof(line));
 	if (n >= REPORTS)
 		return;
 	printf(VTD_NAME ": %s at pci %u:%u.%u: %s of 0x%jx is refused "

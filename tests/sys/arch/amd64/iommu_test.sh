@@ -335,6 +335,26 @@ several_body()
 	    atf_fail "not two jobs of edu0"
 }
 
+atf_test_case stranger
+stranger_head()
+{
+	atf_set descr "A device without a driver, which firmware left at" \
+	    "work, is refused, and that is not said without end"
+}
+stranger_body()
+{
+
+	helpers
+	iommu $EXIT_SUCCESS "require=edu,e1000" -device edu \
+	    -device e1000-82545em -device piix3-usb-uhci,id=usb,addr=9 \
+	    -device usb-kbd,bus=usb.0
+	has '^edu0: .*, ok$'
+	has '^e10000: .*, ok$'
+	has '^vtd0: a device at pci 0:9\.0: read of .* is refused .*; of more nothing is said$'
+	[ "$(grep -c '^vtd0: a device ' console)" -eq 20 ] ||
+	    atf_fail "not 20 lines"
+}
+
 # told LINE BYTES...: a machine whose firmware tells that of I/O MMUs, after 39
 # bits of address and 11 bytes of no interest; it works without one.
 told()
@@ -426,6 +446,7 @@ atf_init_test_cases()
 	atf_add_test_case xhci
 	atf_add_test_case vionet
 	atf_add_test_case several
+	atf_add_test_case stranger
 	atf_add_test_case firmware
 	atf_add_test_case command
 }
