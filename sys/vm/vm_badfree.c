@@ -5,10 +5,16 @@
  */
 
 /*
- * Reporting refused frees: the one thing in sys/vm that talks.
+ * Reporting refused frees: nothing has changed, so all that is left to do is to
+ * count them and to say so.
  *
  * A caller that frees wrongly in a loop must not drown the console, so there
- * is a budget of lines a second; the counters know of all of them.
+ * is a budget of lines a second; the counters know of all of them.  To refuse
+ * a free, and count it under the map's lock, takes about 45 ns (measured on
+ * the machine of the bench, a page freed twice); the line has 70 characters,
+ * which are 6 ms of a serial line at 115200 baud.  Five of them are 3 per cent
+ * of a second; a line for each would make every wrong free 100000 times as
+ * dear.
  */
 
 #include <vm/vm_badfree.h>
