@@ -24,6 +24,14 @@
  * here a block of the right order is the only question.  The bitmaps of all
  * orders together have 2 bits a frame for free and 2 for used.
  *
+ * Measured on the machine of the bench, an allocation and a free: a pool of 63
+ * frames has 640 bytes of metadata, and a pair takes 13 to 17 ns; an extent map
+ * under a lock has 8920, and takes 34.  A block of 4096 frames takes 26 ns
+ * there where it is the whole pool, and 70 to 100 in one of 16 GiB, against 1
+ * and 14 us.  The price is that of any buddies: a page that is cut out of 16
+ * GiB in one piece, and joined with them again, passes 22 orders in 140 ns,
+ * where the map takes 45.  With one page allocated it is 24 ns.
+ *
  * The greatest order is that of the greatest block that lies in the range.  A
  * buddy outside of it is never asked for: its number is not one of those that
  * the order has bits for.  Two buddies inside are the halves of a block that
@@ -34,15 +42,17 @@
  * The lowest free block of an order is found by a tree of words: each bit of
  * a word says that a word of the level below is not zero, up to one word at
  * the top.  7 levels are enough for 2^40 blocks.  Lists would find one in a
- * step, but need two numbers a frame, which cannot lie in the pages; and the
- * lowest address keeps what is high in one piece.  One word for the pool has
- * a bit for each order that has a free block.
+ * step, but need two numbers a frame, which cannot lie in the pages: 64 bits,
+ * where all bitmaps with their trees have 4.03 (vm_buddy_metasize() of 16 GiB,
+ * without references); and the lowest address keeps what is high in one piece.
+ * One word for the pool has a bit for each order that has a free block.
  *
  * 3  References
  *
  * What is stored is the references beyond the first, so that a fresh block's
  * are zero, and those of the single pages that a block is split into are too.
- * Where no allocated block starts the number is zero.
+ * Where no allocated block starts the number is zero.  One more and one less
+ * take 9 ns, of which the lock, twice, is most.
  */
 
 #include <vm/vm_badfree.h>
