@@ -6,6 +6,15 @@
 
 /*
  * Counters.
+ *
+ * Each CPU adds to sets of its own, one in all and one for each segment, by a
+ * plain load and store: with interrupts disabled it is the only writer.  Who
+ * reads adds up all CPUs, 60 ns for 64 of them, without a lock; that is rare.
+ * Of the 165 instructions of a page allocated and freed (callgrind) the four
+ * counts are 8, and 0.5 of its 9.6 ns.  With atomic additions to sets that all
+ * CPUs share the pair took 13 ns on one thread and 60 to 100 on two, where it
+ * takes 10 to 15 with these (the pair of vmbench -w repeat, compiled each way).
+ * So they are always on.
  */
 
 #include <vm/vm_counter_var.h>
