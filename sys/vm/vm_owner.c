@@ -8,7 +8,14 @@
  * The table of owner names.
  *
  * Names are only ever added, and a name is complete before the count says
- * that it is there, so that readers need no lock.
+ * that it is there, so that readers need no lock: a name takes 1.6 ns.  To
+ * register goes through the table, 1 us to its end, and is done once.
+ *
+ * A tag has 16 bits because there is one a frame: the rest of the metadata has
+ * 3.2 (vmbench -w start, which keeps no tags).  Pages freed and allocated at
+ * random on 16 GiB take 80 to 87 ns a pair with tags, each a line of memory
+ * more to write, and 70 to 80 without; with tags of 64 bits, the size of a
+ * pointer to the name, they took 106 (measured on the machine of the bench).
  */
 
 #include <vm/vm_export.h>
