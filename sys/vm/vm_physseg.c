@@ -20,6 +20,15 @@
  * CPU may still remember where its frames' state was; so that it cannot free
  * one of them the short way, what CPUs remember goes out of date when memory
  * goes, and they ask the table of segments again.
+ *
+ * The numbers, on the machine of the bench: metadata with tags and all takes
+ * 616 KiB a GiB of span, so that a gap of 1 TiB, if it were bridged, would cost
+ * 616 MiB, where two spans of 1 GiB take 1.2 MiB.  To find a frame's span takes
+ * 1.6 ns with one span and 5 to 6 with 32, as they are gone through; hence
+ * there are few.  The table of segments is halved: 9 ns among 129, where going
+ * through took 40.  Since CPUs remember, neither is in the 9.6 ns of a page
+ * allocated and freed (vmbench -w repeat).  To unplug 128 MiB that are free and
+ * plug them again takes 16 us.
  */
 
 #include <vm/vm_counter_var.h>
