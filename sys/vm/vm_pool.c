@@ -14,6 +14,14 @@
  * The map itself is not used: its changes of free frames need a lock, which
  * an NMI handler cannot take.  Units beyond the end of a chunk are heads.
  *
+ * To do without a lock costs next to nothing: one unit allocated and freed in
+ * a chunk of 32 takes 25 ns, and 24 by the same code with plain stores and a
+ * spin lock around; 256 units on two threads, in a chunk of 4096, 340 to 490 ns
+ * against 540 to 980.  What does cost is the search, which goes through words
+ * without a summary, as none could change with them in one step: one unit of a
+ * free chunk of 4096 takes 264 ns, where the extent map under a lock takes 43
+ * (measured on the machine of the bench).
+ *
  * 2. Allocation.  A search reads the words and picks a free run; it may be
  * wrong by the time it ends.  A run within one word is taken by one
  * compare-and-swap, free -> head, tails.  A longer one is claimed word by
