@@ -20,6 +20,7 @@
  * kmem_init().  If the page allocator is to start again, all ranges must have
  * been freed.
  * => false: the port has no addresses for it, and km_map_alloc() always fails.
+ * => one CPU; O(1).
  */
 bool	km_map_init(void);
 
@@ -33,6 +34,7 @@ bool	km_map_init(void);
  *    line on the console, a size of 0, an alignment that is none, an unknown
  *    flag.
  * => not from interrupt context; sleeps only with VM_PG_WAIT.
+ *    O(pages + log ranges), beside the zeroing.
  */
 void	*km_map_alloc(size_t size, size_t align, unsigned flags);
 
@@ -42,6 +44,7 @@ void	*km_map_alloc(size_t size, size_t align, unsigned flags);
  * => 0; EINVAL: not the start of a range; EMSGSIZE: it has another size.  An
  *    error changes nothing and is reported as a bad kmem_free() is.
  * => not from interrupt context, and no spin lock may be held; never sleeps.
+ *    O(pages + log ranges); other CPUs are interrupted once for 64 pages.
  */
 int	km_map_free(void *p, size_t size);
 
@@ -51,7 +54,8 @@ int	km_map_free(void *p, size_t size);
  * as km_map_alloc() has them.  The pages stay the caller's.
  * => NULL: no addresses, no memory for page tables; or, with one line on the
  *    console, a size of 0, or segments that are too small or not of pages.
- * => context as km_map_alloc(); never sleeps.
+ * => not from interrupt context; never sleeps.
+ *    O(pages + segments + log ranges).
  *
  * km_map_remove: end that; size as it was asked for.  The pages are not freed.
  * => all else as km_map_free(); each refuses what is the other's.
@@ -62,13 +66,17 @@ int	km_map_remove(void *p, size_t size);
 /*
  * km_map_fault: in some words, what km_map(9) knows of an address at which
  * there was a fault.  => false: nothing, it is none of its addresses.
- * => any context, but for its own.
+ * => any context: if the fault is its own, under its lock, it says so and does
+ *    not wait.  O(log ranges).
  */
 bool	km_map_fault(const void *va, char *buf, size_t len);
 
 /*
  * km_map_info: what there is.
+ * => O(1).
  * km_map_check: every invariant.  => NULL, or which one is broken.
+ * => O(pages of all ranges), with the lock held.
+ * => both: not from interrupt context; never sleep.
  */
 struct km_map_info {
 	uintptr_t	kmi_start;	/* all addresses: [start, end) */

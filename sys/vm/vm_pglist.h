@@ -104,6 +104,8 @@ int	vm_pglist_trim(paddr_t start, paddr_t newstart, psize_t newsize);
  * => both page-aligned.  Held pages are taken back if they lie there.
  * => 0; EINVAL: malformed or not all managed memory; EBUSY: some frame is
  *    allocated.  On an error nothing changes.  Freed by vm_pglist_free().
+ * => any context, never sleeps, never allocates.  O(pages / 32) and, where
+ *    none of them is allocated, what the queues of all CPUs hold.
  */
 int	vm_pglist_reserve(paddr_t start, psize_t size, vm_owner_t owner);
 

@@ -59,7 +59,8 @@ int	vm_physseg_init(void);
 
 /*
  * vm_physseg_get: the i-th segment in address order; false when there is
- * none.  => takes the map's lock, as vm_physseg_managed() does.
+ * none.
+ * => any context, never sleeps; takes the map's lock.  O(1).
  */
 bool	vm_physseg_get(unsigned i, struct vm_physseg *seg);
 
@@ -97,6 +98,7 @@ int	vm_physseg_unplug(paddr_t start, psize_t size,
 /*
  * vm_physseg_managed: are all frames of [start, end) managed?  Segments that
  * touch count as one.
+ * => context as vm_physseg_get().  O(log segments) for each that is touched.
  */
 bool	vm_physseg_managed(vm_frame_t start, vm_frame_t end);
 
