@@ -98,6 +98,9 @@ typedef struct bus_dmamap *bus_dmamap_t;
  *
  * bus_dmatag_destroy: the tag ends; its children and the maps made with it
  * stay valid.  If it is checked, bus_dma_leaks() first.
+ * => all: any context that may take a spin lock; never sleep.  O(owner names)
+ *    to create, O(tags) to destroy, and what is left of the tag's memory and
+ *    reserve.
  */
 int	bus_dmatag_create(bus_dma_tag_t parent, const char *name,
 	    bus_addr_t min_addr, bus_addr_t max_addr, bus_dma_tag_t *newtag,
@@ -111,12 +114,15 @@ void	bus_dmatag_destroy(bus_dma_tag_t tag);
  * multiple of alignment bytes, in this tag and in children made later.
  * => 0; EINVAL: not a power of two, larger than a page, or less than what was
  *    demanded before; EBUSY: the tag has maps.
+ * => any context that may take a spin lock; never sleeps.  O(1).
  *
  * bus_dmatag_reserve: size bytes more, in whole pages of the tag's window,
  * are kept for what loads must bounce.
  * => 0; EINVAL: size 0 or absurd, unknown flags; ENOMEM; with several pieces,
  *    EFBIG.
- * => sleeps until there is memory unless BUS_DMA_NOWAIT is given.
+ * => sleeps until there is memory unless BUS_DMA_NOWAIT is given; then any
+ *    context that may take a spin lock, up to 15 MiB; more is not for
+ *    interrupts.  O(pages) beside vm_pglist_alloc().
  */
 int	bus_dmatag_align(bus_dma_tag_t tag, bus_size_t alignment);
 int	bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags);
@@ -133,7 +139,9 @@ int	bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags);
  *    segment) than size, nsegs < 1, unknown flags; ENOMEM: no such memory;
  *    EFBIG: there is, but not in so few segments; EINTR: while waiting.  On
  *    an error *rsegs is 0.
- * => sleeps until there is memory unless BUS_DMA_NOWAIT is given.
+ * => sleeps until there is memory unless BUS_DMA_NOWAIT is given; then any
+ *    context that may take a spin lock, with nsegs up to 255; more is not for
+ *    interrupts.  O(nsegs) beside vm_pglist_alloc().
  *
  * bus_dmamem_explain: print on the console, in one line that begins with the
  * name of the tag, why that request fails.  A diagnosis, slow.
