@@ -57,8 +57,7 @@ static int
 load_failed(const struct disk *dk, unsigned size, int error)
 {
 
-	printf("%s: no map of %u bytes: %s\n", dk->dk_name, size,
-	    errno_name(error));
+	device_lacks(dk->dk_name, error, "map of %u bytes", size);
 	return (error);
 }
 
@@ -204,11 +203,9 @@ prepare_maps(struct disk *dk)
 		    piece(ODD_XFER, dk->dk_xfer), (int)dk->dk_nsegs, seg,
 		    dk->dk_boundary, BUS_DMA_NOWAIT | BUS_DMA_ALLOCNOW,
 		    &dk->dk_oddmap);
-	if (error == 0)
-		return (0);
-	printf("%s: no map: %s\n", dk->dk_name, errno_name(error));
-	if (error == ENOMEM)
-		bus_dmamem_explain(dk->dk_tag, ODD_XFER, VM_PAGE_SIZE, 0);
+	if (error != 0)
+		device_lacks_dma(dk->dk_name, error, "map", dk->dk_tag,
+		    ODD_XFER, VM_PAGE_SIZE, 0);
 	return (error);
 }
 
@@ -231,9 +228,8 @@ prepare(struct disk *dk)
 		return (error);
 	dk->dk_odd = km_map_alloc(ODD_SIZE, VM_PAGE_SIZE, 0);
 	if (dk->dk_odd == NULL) {
-		printf("%s: no kernel memory of %ju bytes: %s\n", dk->dk_name,
-		    (uintmax_t)ODD_SIZE, errno_name(ENOMEM));
-		device_explain(dk->dk_name, ENOMEM);
+		device_lacks(dk->dk_name, ENOMEM,
+		    "kernel memory of %ju bytes", (uintmax_t)ODD_SIZE);
 		return (ENOMEM);
 	}
 	return (dmapages_get(&dk->dk_pages, dk->dk_tag, dk->dk_name,

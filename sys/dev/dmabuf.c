@@ -55,17 +55,14 @@ dmabuf_get(struct dmabuf *d, bus_dma_tag_t tag, const char *name,
 	size = (size + VM_PAGE_SIZE - 1) & ~(bus_size_t)(VM_PAGE_SIZE - 1);
 	error = bus_dmamem_alloc(tag, size, align, boundary, &d->d_seg, 1,
 	    &nsegs, BUS_DMA_NOWAIT);
-	if (error == 0) {
-		error = dmabuf_map(d, size, boundary);
-		if (error != 0) {
-			device_explain(name, error);
-			bus_dmamem_free(tag, &d->d_seg, 1);
-		}
-	} else
-		bus_dmamem_explain(tag, size, align, boundary);
 	if (error != 0)
-		printf("%s: no %ju bytes of memory: %s\n", name,
-		    (uintmax_t)size, errno_name(error));
+		device_lacks_dma(name, error, "buffer", tag, size, align,
+		    boundary);
+	else if ((error = dmabuf_map(d, size, boundary)) != 0) {
+		device_lacks(name, error, "map of %ju bytes",
+		    (uintmax_t)size);
+		bus_dmamem_free(tag, &d->d_seg, 1);
+	}
 	return (error);
 }
 
@@ -119,8 +116,8 @@ dmapages_get(struct dmapages *p, bus_dma_tag_t tag, const char *name,
 		error = page_get(p);
 	if (error == 0)
 		return (0);
-	bus_dmamem_explain(tag, VM_PAGE_SIZE, VM_PAGE_SIZE, 0);
-	printf("%s: no buffer of %u pages: %s\n", name, n, errno_name(error));
+	device_lacks_dma(name, error, "buffer", tag, VM_PAGE_SIZE,
+	    VM_PAGE_SIZE, 0);
 	dmapages_put(p);
 	return (error);
 }

@@ -26,8 +26,7 @@ struct dmabuf {
  * dmabuf_get: size bytes, rounded up to whole pages, contiguous, aligned (at
  * least to a page), not across a multiple of boundary (0: no such limit),
  * filled with zeros.
- * => 0, or an error number after one line on the console that begins with
- *    name; for ENOMEM a second one says why.
+ * => 0, or an error number after one line on the console: device_lacks_dma().
  * dmabuf_put: gives it back; what has none stays as it is.
  * dmabuf_sync: bus_dmamap_sync() of a part.
  */

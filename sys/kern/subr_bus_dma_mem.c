@@ -134,13 +134,13 @@ bus_dmamem_alloc(bus_dma_tag_t tag, bus_size_t size, bus_size_t alignment,
 }
 
 void
-bus_dmamem_explain(bus_dma_tag_t tag, bus_size_t size, bus_size_t alignment,
-    bus_size_t boundary)
+bus_dmamem_explain(bus_dma_tag_t tag, const char *who, bus_size_t size,
+    bus_size_t alignment, bus_size_t boundary)
 {
 	struct vm_pgreq req;
 
 	make_request(&req, tag, size, alignment, boundary, 1, BUS_DMA_NOWAIT);
-	vm_pglist_explain_print(tag->dt_name, &req);
+	vm_pglist_explain_print(who, &req);
 }
 
 void

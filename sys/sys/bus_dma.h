@@ -143,8 +143,8 @@ int	bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags);
  *    context that may take a spin lock, with nsegs up to 255; more is not for
  *    interrupts.  O(nsegs) beside vm_pglist_alloc().
  *
- * bus_dmamem_explain: print on the console, in one line that begins with the
- * name of the tag, why that request fails.  A diagnosis, slow.
+ * bus_dmamem_explain: print on the console, in one line that begins with who,
+ * why that request (of one segment) fails.  A diagnosis, slow.
  *
  * bus_dmamem_free: free what bus_dmamem_alloc() gave, by the same segments.
  * A segment that was not is refused by the page allocator, which says so.
@@ -152,8 +152,8 @@ int	bus_dmatag_reserve(bus_dma_tag_t tag, bus_size_t size, int flags);
 int	bus_dmamem_alloc(bus_dma_tag_t tag, bus_size_t size,
 	    bus_size_t alignment, bus_size_t boundary, bus_dma_segment_t *segs,
 	    int nsegs, int *rsegs, int flags);
-void	bus_dmamem_explain(bus_dma_tag_t tag, bus_size_t size,
-	    bus_size_t alignment, bus_size_t boundary);
+void	bus_dmamem_explain(bus_dma_tag_t tag, const char *who,
+	    bus_size_t size, bus_size_t alignment, bus_size_t boundary);
 void	bus_dmamem_free(bus_dma_tag_t tag, bus_dma_segment_t *segs,
 	    int nsegs);
 

@@ -328,7 +328,7 @@ usermode_console(void (*put)(const char *))
 void
 vm_md_printf(const char *fmt, ...)
 {
-	char line[512];
+	char line[1024];
 	va_list ap;
 
 	if (console_put == NULL)

@@ -520,15 +520,12 @@ use_buffer(struct fdc_buffer *fb)
 
 	if ((error = bus_dmamem_map(fdc_tag, &fb->fb_seg, fb->fb_nsegs,
 	    BUF_SIZE, &kva, BUS_DMA_NOWAIT)) != 0) {
-		printf(FDC_NAME ": buffer does not map: %s\n",
-		    errno_name(error));
-		device_explain(FDC_NAME, error);
+		device_lacks(FDC_NAME, error, "addresses for the buffer");
 		return (error);
 	}
 	if ((error = bus_dmamap_create(fdc_tag, BUF_SIZE, 1, BUF_SIZE,
 	    I8237_BOUNDARY, BUS_DMA_NOWAIT, &map)) != 0) {
-		printf(FDC_NAME ": no DMA map: %s\n", errno_name(error));
-		device_explain(FDC_NAME, error);
+		device_lacks(FDC_NAME, error, "map");
 		bus_dmamem_unmap(fdc_tag, kva, BUF_SIZE);
 		return (error);
 	}
@@ -572,10 +569,8 @@ fdc_job(void)
 	error = bus_dmamem_alloc(fdc_tag, BUF_SIZE, BUF_ALIGN, I8237_BOUNDARY,
 	    &fb->fb_seg, 1, &fb->fb_nsegs, BUS_DMA_NOWAIT);
 	if (error != 0) {
-		printf(FDC_NAME ": no buffer of %u bytes: %s\n", BUF_SIZE,
-		    errno_name(error));
-		bus_dmamem_explain(fdc_tag, BUF_SIZE, BUF_ALIGN,
-		    I8237_BOUNDARY);
+		device_lacks_dma(FDC_NAME, error, "buffer", fdc_tag, BUF_SIZE,
+		    BUF_ALIGN, I8237_BOUNDARY);
 		return (error);
 	}
 	if ((error = use_buffer(fb)) == 0) {

@@ -608,8 +608,7 @@ get_maps(struct e1000 *e)
 			    rx_buffer(e, i), RX_SIZE, NULL, BUS_DMA_NOWAIT);
 	}
 	if (error != 0)
-		printf("%s: no map: %s\n", e->e_name, errno_name(error));
-	device_explain(e->e_name, error);
+		device_lacks(e->e_name, error, "map");
 	return (error);
 }
 

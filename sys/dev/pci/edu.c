@@ -273,7 +273,7 @@ round_trip(const struct trip *t, struct buffer *from, struct buffer *to,
 
 /*
  * A buffer, mapped, and an empty map for it.
- * => 0, or an error after one line on the console (two: with ENOMEM, why).
+ * => 0, or an error after one line on the console.
  */
 static int
 buffer_get(struct buffer *b, bus_dma_tag_t tag)
@@ -284,9 +284,8 @@ buffer_get(struct buffer *b, bus_dma_tag_t tag)
 	b->b_tag = tag;
 	if ((error = bus_dmamem_alloc(tag, BUF_SIZE, VM_PAGE_SIZE, 0,
 	    &b->b_seg, 1, &nsegs, BUS_DMA_NOWAIT)) != 0) {
-		printf(EDU_NAME ": no buffer of %u bytes: %s\n", BUF_SIZE,
-		    errno_name(error));
-		bus_dmamem_explain(tag, BUF_SIZE, VM_PAGE_SIZE, 0);
+		device_lacks_dma(EDU_NAME, error, "buffer", tag, BUF_SIZE,
+		    VM_PAGE_SIZE, 0);
 		return (error);
 	}
 	if ((error = bus_dmamem_map(tag, &b->b_seg, nsegs, BUF_SIZE, &kva,
@@ -297,9 +296,7 @@ buffer_get(struct buffer *b, bus_dma_tag_t tag)
 			bus_dmamem_unmap(tag, kva, BUF_SIZE);
 	}
 	if (error != 0) {
-		printf(EDU_NAME ": no map for a buffer: %s\n",
-		    errno_name(error));
-		device_explain(EDU_NAME, error);
+		device_lacks(EDU_NAME, error, "map for a buffer");
 		bus_dmamem_free(tag, &b->b_seg, nsegs);
 		return (error);
 	}

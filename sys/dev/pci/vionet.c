@@ -505,9 +505,7 @@ get_slots(struct vionet *vn)
 		    FRAME_MAX, 0, BUS_DMA_NOWAIT, &vn->vn_slots[k].s_map);
 		if (error != 0) {
 			vn->vn_slots[k].s_map = NULL;
-			printf("%s: no map: %s\n", vn->vn_name,
-			    errno_name(error));
-			device_explain(vn->vn_name, error);
+			device_lacks(vn->vn_name, error, "map");
 			return (error);
 		}
 	}

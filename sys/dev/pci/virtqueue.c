@@ -209,9 +209,8 @@ virtq_alloc(struct virtqueue *vq, bus_dma_tag_t tag, const char *name,
 	    KM_NOSLEEP);
 	if (vq->vq_chains == NULL) {
 		error = ENOMEM;
-		printf("%s: queue %u: no memory for %u requests: %s\n", name,
-		    index, size, errno_name(error));
-		device_explain(name, error);
+		device_lacks(name, error, "memory for %u requests of queue %u",
+		    size, index);
 	} else
 		error = legacy ? alloc_legacy(vq, tag) : alloc_modern(vq, tag);
 	if (error == 0)

@@ -146,6 +146,25 @@ errors_body()
 	figures
 }
 
+atf_test_case no_memory
+no_memory_head()
+{
+	atf_set descr "With no memory at all the kernel goes on"
+}
+no_memory_body()
+{
+
+	helpers
+	new_disk disk 1048576 13
+	boot $EXIT_FAILURE "require=ahci take=1t" -drive "$(drive disk)" \
+	    -device ich9-ahci,id=a -device ide-hd,drive=d,bus=a.0
+	lacks ahci0
+	has '^ahci0: failed: ENOMEM$'
+	cmp disk disk.before || atf_fail "the disk has changed"
+	# The adapter has 64 bits of address: above 4 GiB there is memory.
+	works 14 1048576 "take=4g" -m 5G
+}
+
 atf_test_case absent
 absent_head()
 {
@@ -177,5 +196,6 @@ atf_init_test_cases()
 	atf_add_test_case machines
 	atf_add_test_case blocks
 	atf_add_test_case errors
+	atf_add_test_case no_memory
 	atf_add_test_case absent
 }

@@ -89,6 +89,25 @@ others_body()
 	exchanged
 }
 
+atf_test_case no_memory
+no_memory_head()
+{
+	atf_set descr "With no memory at all the kernel goes on"
+}
+no_memory_body()
+{
+
+	helpers
+	boot $EXIT_FAILURE "require=e1000 take=1t" -nic none \
+	    -device e1000-82545em
+	lacks e10000
+	has '^e10000: failed: ENOMEM$'
+	# It has 64 bits of address: above 4 GiB there is memory.
+	boot $EXIT_SUCCESS "require=e1000 take=4g" -m 5G -nic none \
+	    -device e1000-82545em
+	exchanged
+}
+
 atf_test_case absent
 absent_head()
 {
@@ -108,5 +127,6 @@ atf_init_test_cases()
 	atf_add_test_case frames
 	atf_add_test_case aged
 	atf_add_test_case others
+	atf_add_test_case no_memory
 	atf_add_test_case absent
 }

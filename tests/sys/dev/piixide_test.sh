@@ -155,6 +155,27 @@ errors_body()
 	was_copied piixide0 disk 512
 }
 
+atf_test_case no_memory
+no_memory_head()
+{
+	atf_set descr "With no memory below 4 GiB, or none at all, the kernel" \
+	    "goes on"
+}
+no_memory_body()
+{
+
+	helpers
+	new_disk disk 1048576 14
+	boot $EXIT_FAILURE "require=piixide take=1t" -drive "$(ide disk 0)"
+	lacks piixide0
+	has '^piixide0: failed: ENOMEM$'
+	boot $EXIT_FAILURE "require=piixide take=4g" -m 5G \
+	    -drive "$(ide disk 0)"
+	lacks piixide0 "buffer of 4096 bytes"
+	has '^piixide0: failed: ENOMEM$'
+	cmp disk disk.before || atf_fail "the disk has changed"
+}
+
 atf_test_case absent
 absent_head()
 {
@@ -186,5 +207,6 @@ atf_init_test_cases()
 	atf_add_test_case machines
 	atf_add_test_case not_invited
 	atf_add_test_case errors
+	atf_add_test_case no_memory
 	atf_add_test_case absent
 }
