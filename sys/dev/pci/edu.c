@@ -343,7 +343,7 @@ print_success(const struct buffer *bufs, unsigned bytes)
 	for (i = 0; i < NBUF; i++)
 		len += (size_t)snprintf(line + len, sizeof(line) - len,
 		    " 0x%jx", (uintmax_t)bufs[i].b_seg.ds_addr);
-	printf(EDU_NAME ": %u bytes there and back, segments at%s, ok\n",
+	printf(EDU_NAME ": %u bytes there and back, memory at%s, ok\n",
 	    bytes, line);
 }
 

@@ -15,8 +15,8 @@ helpers()
 came_back()
 {
 
-	has '^edu0: [0-9]+ bytes there and back, segments at( 0x[0-9a-f]+)+, ok$'
-	sed -n 's/^edu0: .* segments at \(.*\), ok$/\1/p' console |
+	has '^edu0: [0-9]+ bytes there and back, memory at( 0x[0-9a-f]+)+, ok$'
+	sed -n 's/^edu0: .* memory at \(.*\), ok$/\1/p' console |
 	    tr ' ' '\n' >segments
 	[ "$(wc -l <segments)" -eq 8 ] || atf_fail "not eight segments"
 	while read -r at; do
