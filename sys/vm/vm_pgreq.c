@@ -390,7 +390,7 @@ struct gather {
 	unsigned	g_n;
 	psize_t		g_need;
 	psize_t		g_limit;	/* no more than ... */
-	unsigned	g_nlong;	/* ... this number of pieces is longer */
+	unsigned	g_nlong;	/* ... so many pieces are longer */
 	unsigned	g_nmet;		/* of these, in this pass */
 	psize_t		g_sum;		/* of those kept */
 	psize_t		g_all;		/* of all pieces met */
@@ -505,6 +505,23 @@ gather_best(const struct gather *g, enum vm_freelist list)
 	    g->g_nmet == g->g_nlong && piece_list(&g->g_seg[0]) >= list);
 }
 
+/* x % step, without a division, for which 32-bit machines need a library. */
+static uint64_t
+remainder_of(uint64_t x, uint64_t step)
+{
+	uint64_t m = step;
+
+	if (power_of_two(step))
+		return (x & (step - 1));
+	while (m <= x / 2)
+		m *= 2;
+	for (; m >= step; m /= 2) {
+		if (x >= m)
+			x -= m;
+	}
+	return (x);
+}
+
 /*
  * Where the last piece before a frame begins, of an extent whose first one is
  * given.  They begin anew at each line, if lines are aligned.
@@ -524,7 +541,7 @@ piece_before(const struct gather *g, const struct vm_extreq *er,
 	if (step < er->er_align ||
 	    (er->er_boundary != 0 && er->er_boundary < er->er_align))
 		step = er->er_align;
-	return (first + (frame - 1 - first) / step * step);
+	return (frame - 1 - remainder_of(frame - 1 - first, step));
 }
 
 static uint64_t
