@@ -27,6 +27,7 @@
 #include "ata_model.h"
 #include "dma_model.h"
 #include "driver_model.h"
+#include "mmio_model.h"
 
 #define	PORT		2U		/* that of the disk */
 #define	NPORTS		0x0dU		/* the ports that there are: 0, 2, 3 */
@@ -39,7 +40,6 @@ static struct {
 	uint32_t	signature;
 
 	/* What goes wrong. */
-	bool		no_adapter;
 	bool		reset_hangs;
 	bool		busy;		/* the disk does not become ready */
 	bool		runs_on;	/* CMD.CR does not clear */
@@ -58,14 +58,12 @@ static struct {
  * PCI.
  */
 
-bool
-pci_find_class(uint32_t class, struct pci_func *f)
-{
-
-	ATF_CHECK_EQ(0x010601, class);
-	memset(f, 0, sizeof(*f));
-	return (!m.no_adapter);
-}
+const struct mmio_device mmio_device = {
+	.md_class = 0x010601,
+	.md_bar = 5,
+	.md_size = 0x1000,
+	.md_registers = registers,
+};
 
 int
 pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
@@ -75,19 +73,6 @@ pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
 	ATF_CHECK_EQ(5, i);
 	memset(bar, 0, sizeof(*bar));
 	bar->pb_size = 0x1000;
-	return (0);
-}
-
-int
-pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
-    uint64_t most, const char *name, volatile uint8_t **regs)
-{
-
-	(void)f;
-	(void)name;
-	ATF_CHECK_EQ(5, i);
-	ATF_CHECK(least <= 0x1000 && most <= sizeof(registers));
-	*regs = registers;
 	return (0);
 }
 
@@ -484,10 +469,10 @@ ATF_TC_BODY(does_not_start, tc)
 
 	boot();
 	frames = free_frames();
-	m.no_adapter = true;
+	mmio_absent = true;
 	attach_fails(&ahci_driver, ENXIO, "");
 	ATF_CHECK_EQ(0, nlines);
-	m.no_adapter = false;
+	mmio_absent = false;
 	m.reset_hangs = true;
 	attach_fails(&ahci_driver, ETIMEDOUT,
 	    "cannot be reset: control 0x80000001");

@@ -40,9 +40,7 @@ ata_model_init(void)
 {
 	unsigned i;
 
-	for (i = 0; i < sizeof(before); i++)
-		before[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
-	memcpy(before, "extant scratch\n", 15);
+	scratch_disk(before, sizeof(before));
 	ata_refill();
 	for (i = 27; i < 47; i++)
 		ata_id[i] = 'M' << 8 | 'o';

@@ -109,6 +109,24 @@ driver_model_boot(void)
 	clear_console();
 }
 
+void
+scratch_disk(uint8_t *disk, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		disk[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
+	memcpy(disk, "extant scratch\n", 15);
+}
+
+int
+driver_run(const struct device_driver *d)
+{
+	int error = d->dd_attach();
+
+	return (error != 0 ? error : d->dd_job());
+}
+
 uint64_t
 free_frames(void)
 {

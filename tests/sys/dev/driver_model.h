@@ -14,6 +14,7 @@
 #define	_DRIVER_MODEL_H_
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <sys/device.h>
@@ -27,6 +28,8 @@ extern uint64_t	now;			/* ns */
  * an empty console.  Once a test.
  * clear_console: from here on it is empty again.
  * console_has: a line has this in it.
+ * scratch_disk: what a disk has on it that may be written to.
+ * driver_run: attach it and have its job done.  => what failed, or 0.
  * free_frames: those that are free, or in which kmem(9) has its objects.
  * driver_starves: attach a driver and have its job done with no memory at all,
  * then with two pages more each time, until that succeeds.  Before, it must
@@ -36,6 +39,8 @@ extern uint64_t	now;			/* ns */
 void	driver_model_boot(void);
 void	clear_console(void);
 bool	console_has(const char *);
+void	scratch_disk(uint8_t *, size_t);
+int	driver_run(const struct device_driver *);
 uint64_t free_frames(void);
 unsigned driver_starves(const struct device_driver *);
 

@@ -25,6 +25,7 @@
 
 #include "dma_model.h"
 #include "driver_model.h"
+#include "mmio_model.h"
 
 #define	REGS		0x20000U
 #define	CTRL		0x0000
@@ -70,6 +71,11 @@ static uint32_t phy = READY;		/* what the PHY answers */
  * PCI.
  */
 
+const struct mmio_device mmio_device = {
+	.md_size = REGS,
+	.md_registers = registers,
+};
+
 bool
 pci_find(uint16_t vendor, uint16_t device, struct pci_func *f)
 {
@@ -85,37 +91,9 @@ option_required(const char *name)
 	return (is_required && strcmp(name, "e1000") == 0);
 }
 
-int
-pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
-    uint64_t most, const char *name, volatile uint8_t **regs)
-{
-
-	(void)f;
-	(void)name;
-	ATF_CHECK(i == 0 && least <= REGS && most == REGS);
-	*regs = registers;
-	return (0);
-}
-
 /*
  * The controller.
  */
-
-static uint32_t
-get(unsigned reg)
-{
-	uint32_t v;
-
-	memcpy(&v, registers + reg, sizeof(v));
-	return (v);
-}
-
-static void
-set(unsigned reg, uint32_t v)
-{
-
-	memcpy(registers + reg, &v, sizeof(v));
-}
 
 static uint8_t *
 memory(uint64_t pa, uint64_t size)
@@ -128,20 +106,21 @@ memory(uint64_t pa, uint64_t size)
 static uint8_t *
 entry(unsigned ring)
 {
-	uint64_t base = get(ring) | (uint64_t)get(ring + 4) << 32;
-	uint32_t len = get(ring + 8);
+	uint64_t base = reg_get(ring) | (uint64_t)reg_get(ring + 4) << 32;
+	uint32_t len = reg_get(ring + 8);
 
 	ATF_REQUIRE_EQ(0, base % 16);
 	ATF_REQUIRE(len > 0 && len % 128 == 0);
 	ATF_REQUIRE_EQ(base >> 16, (base + len - 1) >> 16);
-	return (memory(base + get(ring + HEAD) * DESC, DESC));
+	return (memory(base + reg_get(ring + HEAD) * DESC, DESC));
 }
 
 static void
 advance(unsigned ring)
 {
 
-	set(ring + HEAD, (get(ring + HEAD) + 1) % (get(ring + 8) / DESC));
+	reg_set(ring + HEAD, (reg_get(ring + HEAD) + 1) %
+	    (reg_get(ring + 8) / DESC));
 }
 
 /* => false: no buffer is left. */
@@ -151,7 +130,7 @@ give(const uint8_t *data, uint16_t len, bool last)
 	uint64_t at;
 	uint8_t *d;
 
-	if (get(RX + HEAD) == get(RX + TAIL))
+	if (reg_get(RX + HEAD) == reg_get(RX + TAIL))
 		return (false);
 	d = entry(RX);
 	memcpy(&at, d, sizeof(at));
@@ -171,7 +150,7 @@ flood(void)
 {
 	static const uint8_t other[60];
 
-	if (nframes < wrong_from || (get(RCTL) & 2) == 0)
+	if (nframes < wrong_from || (reg_get(RCTL) & 2) == 0)
 		return;
 	now += 100000;
 	if (wrong == NO_END || wrong == LONG) {
@@ -214,7 +193,7 @@ transmit(void)
 	uint16_t len;
 	uint8_t *d;
 
-	while (get(TX + HEAD) != get(TX + TAIL)) {
+	while (reg_get(TX + HEAD) != reg_get(TX + TAIL)) {
 		if (wrong == UNSENT && nframes >= wrong_from)
 			return;
 		d = entry(TX);
@@ -235,8 +214,8 @@ reset(void)
 {
 
 	memset(registers, 0, sizeof(registers));
-	set(0x5400, 0x00000002);
-	set(0x5404, 0x80000a00);
+	reg_set(0x5400, 0x00000002);
+	reg_set(0x5404, 0x80000a00);
 	frame_len = 0;
 }
 
@@ -245,7 +224,7 @@ mmio_read32(const volatile uint8_t *regs, unsigned reg)
 {
 
 	ATF_REQUIRE(regs == registers && reg < REGS && reg % 4 == 0);
-	return (dead ? UINT32_MAX : get(reg));
+	return (dead ? UINT32_MAX : reg_get(reg));
 }
 
 void
@@ -257,7 +236,7 @@ mmio_write32(volatile uint8_t *regs, unsigned reg, uint32_t v)
 		reset();
 		return;
 	}
-	set(reg, reg == MDIC ? v | phy : v);
+	reg_set(reg, reg == MDIC ? v | phy : v);
 	if (reg == TX + TAIL)
 		transmit();
 	else if (reg == RX + TAIL)

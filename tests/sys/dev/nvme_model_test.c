@@ -29,6 +29,7 @@
 
 #include "dma_model.h"
 #include "driver_model.h"
+#include "mmio_model.h"
 
 #define	BLOCK		512U
 #define	NBLOCKS		648U
@@ -59,7 +60,6 @@ struct queue {
 
 static struct {
 	/* What the controller and the disk are like. */
-	bool		no_controller;
 	uint64_t	cap;
 	uint32_t	cmbloc, cmbsz;
 	unsigned	nqueues;
@@ -87,14 +87,11 @@ static struct {
  * PCI.
  */
 
-bool
-pci_find_class(uint32_t class, struct pci_func *f)
-{
-
-	ATF_CHECK_EQ(0x010802, class);
-	memset(f, 0, sizeof(*f));
-	return (!m.no_controller);
-}
+const struct mmio_device mmio_device = {
+	.md_class = 0x010802,
+	.md_size = sizeof(registers),
+	.md_registers = registers,
+};
 
 int
 pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
@@ -106,19 +103,6 @@ pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
 		return (i < PCI_NBAR ? ENXIO : EINVAL);
 	bar->pb_base = CMB_BASE;
 	bar->pb_size = CMB_SIZE;
-	return (0);
-}
-
-int
-pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
-    uint64_t most, const char *name, volatile uint8_t **regs)
-{
-
-	(void)f;
-	(void)name;
-	ATF_CHECK(i == 0 && least <= sizeof(registers) &&
-	    most <= sizeof(registers));
-	*regs = registers;
 	return (0);
 }
 
@@ -425,18 +409,16 @@ mmio_write32(volatile uint8_t *regs, unsigned reg, uint32_t v)
 static void
 power_on(void)
 {
-	unsigned i;
 
 	memset(&m, 0, sizeof(m));
 	pci_command = 0;
+	mmio_absent = false;
 	m.cap = UINT64_C(1) << 37 | 2 << 24 | 0xff;
 	m.nqueues = 2;
 	m.shift = 9;
 	m.blocks = NBLOCKS;
 	strcpy(m.name, "Model");
-	for (i = 0; i < sizeof(medium); i++)
-		medium[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
-	memcpy(medium, "extant scratch\n", 15);
+	scratch_disk(medium, sizeof(medium));
 	memcpy(before, medium, sizeof(medium));
 	memset(cmb, 0x5a, sizeof(cmb));
 	clear_console();
@@ -445,10 +427,8 @@ power_on(void)
 static int
 run(void)
 {
-	int error;
 
-	error = nvme_driver.dd_attach();
-	return (error != 0 ? error : nvme_driver.dd_job());
+	return (driver_run(&nvme_driver));
 }
 
 static void
@@ -637,7 +617,7 @@ ATF_TC_BODY(does_not_start, tc)
 
 	driver_model_boot();
 	power_on();
-	m.no_controller = true;
+	mmio_absent = true;
 	not_attached(ENXIO, "");
 	m.cap &= ~(UINT64_C(1) << 37);
 	not_attached(ENODEV, "capabilities 0x20000ff are not");

@@ -24,6 +24,7 @@
 
 #include "dma_model.h"
 #include "driver_model.h"
+#include "mmio_model.h"
 
 #define	SYSADDR		0x00
 #define	BLOCKS		0x04
@@ -67,57 +68,26 @@ static uint32_t csd[4];
  * PCI.
  */
 
-bool
-pci_find_class(uint32_t class, struct pci_func *f)
-{
-
-	ATF_CHECK_EQ(0x080501, class);
-	memset(f, 0, sizeof(*f));
-	return (true);
-}
-
-int
-pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
-    uint64_t most, const char *name, volatile uint8_t **regs)
-{
-
-	(void)f;
-	(void)name;
-	ATF_CHECK(i == 0 && least <= 0x100 && most == 0x100);
-	*regs = registers;
-	return (0);
-}
+const struct mmio_device mmio_device = {
+	.md_class = 0x080501,
+	.md_size = sizeof(registers),
+	.md_registers = registers,
+};
 
 /*
  * The controller and its card.
  */
 
-static uint32_t
-get(unsigned reg)
-{
-	uint32_t v;
-
-	memcpy(&v, registers + reg, sizeof(v));
-	return (v);
-}
-
-static void
-set(unsigned reg, uint32_t v)
-{
-
-	memcpy(registers + reg, &v, sizeof(v));
-}
-
 static void
 move(bool read, uint32_t mode)
 {
-	uint32_t addr = get(SYSADDR), len, at = get(ARGUMENT);
+	uint32_t addr = reg_get(SYSADDR), len, at = reg_get(ARGUMENT);
 	uint8_t *va;
 
 	at *= by_block ? 512 : 1;
 
-	len = (get(BLOCKS) & 0xfff) * (get(BLOCKS) >> 16);
-	ATF_REQUIRE_EQ(7, get(BLOCKS) >> 12 & 7);
+	len = (reg_get(BLOCKS) & 0xfff) * (reg_get(BLOCKS) >> 16);
+	ATF_REQUIRE_EQ(7, reg_get(BLOCKS) >> 12 & 7);
 	if (transfers_left == 0) {
 		stuck = true;
 		return;
@@ -129,9 +99,9 @@ move(bool read, uint32_t mode)
 		memcpy(va, medium + at, len);
 	else
 		memcpy(medium + at, va, len);
-	set(INTR, get(INTR) | 2);
+	reg_set(INTR, reg_get(INTR) | 2);
 	if ((mode & 4) != 0)
-		set(RESPONSE + 12, 0x900 | stop_status);
+		reg_set(RESPONSE + 12, 0x900 | stop_status);
 }
 
 /* An error, of which the controller or the card tells. */
@@ -141,8 +111,8 @@ misbehaves(unsigned index)
 
 	if (bad_index == 0 || index != bad_index)
 		return (false);
-	set(INTR, get(INTR) | bad_intr | (bad_intr != 0 ? 0x8000 : 1));
-	set(RESPONSE, bad_status);
+	reg_set(INTR, reg_get(INTR) | bad_intr | (bad_intr != 0 ? 0x8000 : 1));
+	reg_set(RESPONSE, bad_status);
 	return (true);
 }
 
@@ -152,22 +122,22 @@ respond(unsigned index, uint32_t mode)
 
 	if (misbehaves(index) || (index == 8 && old))
 		return;
-	set(INTR, get(INTR) | 1);
-	set(RESPONSE, 0x900);
+	reg_set(INTR, reg_get(INTR) | 1);
+	reg_set(RESPONSE, 0x900);
 	switch (index) {
 	case 3:
-		set(RESPONSE, 0x12340000);
+		reg_set(RESPONSE, 0x12340000);
 		break;
 	case 8:
-		set(RESPONSE, get(ARGUMENT));
+		reg_set(RESPONSE, reg_get(ARGUMENT));
 		break;
 	case 9:
 		memcpy(registers + RESPONSE, csd, sizeof(csd));
 		break;
 	case 41:
-		set(RESPONSE, (never_ready ? 0 : 0x80000000U) |
+		reg_set(RESPONSE, (never_ready ? 0 : 0x80000000U) |
 		    (by_block ? 0x40000000U : 0));
-		ATF_CHECK(!by_block || (get(ARGUMENT) & 0x40000000U) != 0);
+		ATF_CHECK(!by_block || (reg_get(ARGUMENT) & 0x40000000U) != 0);
 		break;
 	case 17:
 	case 18:
@@ -186,8 +156,9 @@ reset(uint32_t what)
 
 	if ((what & RESET_ALL) != 0) {
 		memset(registers, 0, sizeof(registers));
-		set(PRESENT, absent ? 0 : protect ? 0x00010000 : 0x00090000);
-		set(CAPS, 1U << 22 | 50 << 8);
+		reg_set(PRESENT, absent ? 0 :
+		    protect ? 0x00010000 : 0x00090000);
+		reg_set(CAPS, 1U << 22 | 50 << 8);
 	}
 }
 
@@ -198,7 +169,7 @@ mmio_read32(const volatile uint8_t *regs, unsigned reg)
 	ATF_REQUIRE(regs == registers && reg < sizeof(registers));
 	if (dead)
 		return (~0U);
-	return (get(reg) | (reg == PRESENT && busy ? 3 : 0));
+	return (reg_get(reg) | (reg == PRESENT && busy ? 3 : 0));
 }
 
 void
@@ -207,15 +178,15 @@ mmio_write32(volatile uint8_t *regs, unsigned reg, uint32_t v)
 
 	ATF_REQUIRE(regs == registers && reg < sizeof(registers));
 	if (reg == INTR) {
-		set(INTR, get(INTR) & ~v);
+		reg_set(INTR, reg_get(INTR) & ~v);
 		return;
 	}
-	set(reg, v);
+	reg_set(reg, v);
 	if (reg == CLOCK && (v & RESETS) != 0 && !stuck) {
 		reset(v);
-		set(CLOCK, v & ~RESETS);
+		reg_set(CLOCK, v & ~RESETS);
 	} else if (reg == CLOCK && !unstable)
-		set(CLOCK, v | 2);
+		reg_set(CLOCK, v | 2);
 	else if (reg == COMMAND && !deaf)
 		respond(v >> 24 & 0x3f, v);
 }

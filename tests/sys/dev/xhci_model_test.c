@@ -28,6 +28,7 @@
 
 #include "dma_model.h"
 #include "driver_model.h"
+#include "mmio_model.h"
 
 #define	BLOCK		512U
 #define	NBLOCKS		2600U
@@ -88,14 +89,11 @@ static struct model {
  * PCI.
  */
 
-bool
-pci_find_class(uint32_t class, struct pci_func *f)
-{
-
-	ATF_CHECK_EQ(0x0c0330, class);
-	memset(f, 0, sizeof(*f));
-	return (true);
-}
+const struct mmio_device mmio_device = {
+	.md_class = 0x0c0330,
+	.md_size = BAR_SIZE,
+	.md_registers = registers,
+};
 
 int
 pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
@@ -105,19 +103,6 @@ pci_bar_read(const struct pci_func *f, unsigned i, struct pci_bar *bar)
 	ATF_CHECK_EQ(0, i);
 	memset(bar, 0, sizeof(*bar));
 	bar->pb_size = BAR_SIZE;
-	return (0);
-}
-
-int
-pci_map_bar(const struct pci_func *f, unsigned i, uint64_t least,
-    uint64_t most, const char *name, volatile uint8_t **regs)
-{
-
-	(void)f;
-	(void)name;
-	(void)most;
-	ATF_CHECK(i == 0 && least <= BAR_SIZE);
-	*regs = registers;
 	return (0);
 }
 
@@ -693,7 +678,6 @@ static const uint8_t descriptors[44] = {
 static void
 power_on(void)
 {
-	unsigned i;
 
 	memset(&m, 0, sizeof(m));
 	m.pagesize = 1;
@@ -702,9 +686,7 @@ power_on(void)
 	m.at = UINT32_MAX;
 	m.sts = 1;
 	memcpy(m.config, descriptors, sizeof(m.config));
-	for (i = 0; i < sizeof(medium); i++)
-		medium[i] = (uint8_t)(i * 31 ^ i >> 9 ^ i >> 16);
-	memcpy(medium, "extant scratch\n", 15);
+	scratch_disk(medium, sizeof(medium));
 	memcpy(before, medium, sizeof(medium));
 	clear_console();
 }
@@ -712,10 +694,8 @@ power_on(void)
 static int
 run(void)
 {
-	int error;
 
-	error = xhci_driver.dd_attach();
-	return (error != 0 ? error : xhci_driver.dd_job());
+	return (driver_run(&xhci_driver));
 }
 
 static void
