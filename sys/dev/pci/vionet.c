@@ -59,7 +59,7 @@
 
 #define	PROBE		UINT32_MAX	/* a frame's number */
 #define	WAIT_PROBE	1000		/* ms */
-#define	WAIT_FRAME	5000
+#define	WAIT_FRAME	20000
 
 /* A frame, or room for one: pages 2k and 2k + 1 of slot k. */
 struct slot {
