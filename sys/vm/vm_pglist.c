@@ -25,7 +25,8 @@
  * that others keep for seconds is back within one of them; but none takes more
  * than WAIT_LONGEST_NSEC.  (With turns of 100 ms alone, a run of 8 MiB was not
  * had in 110 s from 60 threads that kept 256 KiB for a second each; with these
- * it takes 2.5 s.)  Who had the shortest turns goes first.
+ * it takes 2.5 s.)  Who has not had one for longest, or never since it came,
+ * goes first: those who come and go must not starve one that stays.
  *
  * A sleeper also looks again by itself now and then: pages freed to a queue
  * just before it lay down do not wake it.
@@ -50,6 +51,7 @@ struct sleeper {
 	unsigned	*sl_rsegs;
 	unsigned	sl_passed;
 	uint64_t	sl_turn;	/* its last turn took so long; 0 */
+	uint64_t	sl_since;	/* that began, or it came */
 	_Atomic bool	sl_served;
 };
 
@@ -104,7 +106,7 @@ line_impatient(void)
 
 	for (sl = line_head; sl != NULL; sl = sl->sl_next)
 		if (sl->sl_passed >= WAIT_PATIENCE &&
-		    (next == NULL || sl->sl_turn < next->sl_turn))
+		    (next == NULL || sl->sl_since < next->sl_since))
 			next = sl;
 	return (next);
 }
@@ -138,6 +140,7 @@ line_blocker(void)
 	if (next != NULL) {
 		next->sl_turn = next_turn(next->sl_turn);
 		next->sl_passed = 0;
+		next->sl_since = now;
 	}
 	return (next);
 }
@@ -266,6 +269,7 @@ line_join(struct sleeper *me)
 	atomic_fetch_add(&vm_sync_epoch, 1);
 	while (*slp != NULL)
 		slp = &(*slp)->sl_next;
+	me->sl_since = vm_md_nanotime();
 	*slp = me;
 	line_leave(s);
 }

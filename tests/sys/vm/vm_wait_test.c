@@ -596,16 +596,19 @@ ATF_TC_BODY(large_not_starved, tc)
 	audit_ok(NULL);
 }
 
-/* Also if what they take is never back within the first times of holding. */
-ATF_TC_WITHOUT_HEAD(large_not_starved_slowly);
-ATF_TC_BODY(large_not_starved_slowly, tc)
+/*
+ * Also if what they take is never back within the first times of holding; and
+ * some threads hope meanwhile, and see others served.
+ */
+static void
+starve_slowly(unsigned nthreads)
 {
 	static struct waiter small[24];
 	struct waiter large;
+	pthread_t thread[12];
 	uint64_t avail;
 	unsigned i;
 
-	(void)tc;
 	start_full();
 	avail = ntaken;
 	while (ntaken > 0)
@@ -616,6 +619,9 @@ ATF_TC_BODY(large_not_starved_slowly, tc)
 		ATF_REQUIRE_EQ(pthread_create(&small[i].t_thread, NULL, keep,
 		    &small[i]), 0);
 	}
+	for (i = 0; i < nthreads; i++)
+		ATF_REQUIRE_EQ(pthread_create(&thread[i], NULL, i < 8 ? hope :
+		    pairs, NULL), 0);
 	usleep(20000);
 	wait_start(&large, avail * PAGE, PATIENCE, 0);
 	wait_join(&large, 0);
@@ -623,7 +629,26 @@ ATF_TC_BODY(large_not_starved_slowly, tc)
 	atomic_store(&stop, true);
 	for (i = 0; i < NITEMS(small); i++)
 		ATF_REQUIRE_EQ(pthread_join(small[i].t_thread, NULL), 0);
+	for (i = 0; i < nthreads; i++)
+		ATF_REQUIRE_EQ(pthread_join(thread[i], NULL), 0);
 	audit_ok(NULL);
+}
+
+ATF_TC_WITHOUT_HEAD(large_not_starved_slowly);
+ATF_TC_BODY(large_not_starved_slowly, tc)
+{
+
+	(void)tc;
+	starve_slowly(0);
+}
+
+/* Nor do those who lose patience, have their time-out, and come again. */
+ATF_TC_WITHOUT_HEAD(large_not_starved_by_hope);
+ATF_TC_BODY(large_not_starved_by_hope, tc)
+{
+
+	(void)tc;
+	starve_slowly(12);
 }
 
 /*
@@ -675,6 +700,7 @@ ATF_TP_ADD_TCS(tp)
 	ATF_TP_ADD_TC(tp, timeouts_leave_pauses);
 	ATF_TP_ADD_TC(tp, large_not_starved);
 	ATF_TP_ADD_TC(tp, large_not_starved_slowly);
+	ATF_TP_ADD_TC(tp, large_not_starved_by_hope);
 	ATF_TP_ADD_TC(tp, others_go_on);
 	return (atf_no_error());
 }
