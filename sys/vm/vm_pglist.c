@@ -59,10 +59,9 @@ struct sleeper {
 static struct sleeper *line_head;
 static struct vm_md_lock line_lock;
 
-/* Who blocked last, if it is still there, and since when. */
+/* Whose turn it is, or NULL, and when the next one may begin. */
 static struct sleeper *line_turn;
-static uint64_t line_turn_began;
-static uint64_t line_rest_end;		/* of one that left: no turn before */
+static uint64_t line_rest_end;
 
 static void
 count(enum vm_counter c)
@@ -125,23 +124,21 @@ static struct sleeper *
 line_blocker(void)
 {
 	struct sleeper *next = line_impatient();
-	uint64_t now, since;
+	uint64_t now;
 
 	if (line_turn == NULL && next == NULL)
 		return (NULL);
 	now = vm_md_nanotime();
-	since = now - line_turn_began;
-	if (line_turn != NULL && since < 2 * line_turn->sl_turn)
-		return (since < line_turn->sl_turn ? line_turn : NULL);
-	if (line_turn == NULL && now < line_rest_end)
+	if (line_turn != NULL && now - line_turn->sl_since < line_turn->sl_turn)
+		return (line_turn);
+	line_turn = NULL;
+	if (next == NULL || now < line_rest_end)
 		return (NULL);
+	next->sl_turn = next_turn(next->sl_turn);
+	next->sl_passed = 0;
+	next->sl_since = now;
+	line_rest_end = now + 2 * next->sl_turn;
 	line_turn = next;
-	line_turn_began = now;
-	if (next != NULL) {
-		next->sl_turn = next_turn(next->sl_turn);
-		next->sl_passed = 0;
-		next->sl_since = now;
-	}
 	return (next);
 }
 
@@ -182,9 +179,9 @@ line_remove(struct sleeper **slp)
 
 	if (line_turn == *slp) {
 		now = vm_md_nanotime();
-		since = now - line_turn_began;
-		line_rest_end = since < line_turn->sl_turn ? now + since :
-		    line_turn_began + 2 * line_turn->sl_turn;
+		since = now - line_turn->sl_since;
+		if (since < line_turn->sl_turn)
+			line_rest_end = now + since;
 		line_turn = NULL;
 	}
 	*slp = (*slp)->sl_next;
