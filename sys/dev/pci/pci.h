@@ -20,6 +20,9 @@
 
 #define	PCI_NBUS		256
 
+/* The claims of a function's addresses have this name, and what they are. */
+#define	PCI_CLAIM		"pci %u:%u.%u "
+
 /* A function of a device. */
 struct pci_func {
 	uint8_t		pf_bus;

@@ -54,7 +54,7 @@ static void
 name_bar(char name[static CLAIM_NAMELEN], const struct pci_func *f, unsigned i)
 {
 
-	(void)snprintf(name, CLAIM_NAMELEN, "pci %u:%u.%u bar %u", f->pf_bus,
+	(void)snprintf(name, CLAIM_NAMELEN, PCI_CLAIM "bar %u", f->pf_bus,
 	    f->pf_dev, f->pf_func, i);
 }
 
@@ -288,7 +288,7 @@ claim_window(const struct pci_func *f, bool io, const struct bus_window *w)
 	if (w->bw_first > w->bw_last ||
 	    !passes(f, io ? PCI_COMMAND_IO : PCI_COMMAND_MEM))
 		return;
-	(void)snprintf(name, sizeof(name), "pci %u:%u.%u window", f->pf_bus,
+	(void)snprintf(name, sizeof(name), PCI_CLAIM "window", f->pf_bus,
 	    f->pf_dev, f->pf_func);
 	(void)claim_rest(space(io), w->bw_first, w->bw_last, name);
 }

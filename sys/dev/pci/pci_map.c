@@ -28,7 +28,7 @@ is_foreign(const struct pci_func *f, paddr_t pa)
 
 	if (who == NULL)
 		return (false);
-	(void)snprintf(own, sizeof(own), "pci %u:%u.%u ", f->pf_bus,
+	(void)snprintf(own, sizeof(own), PCI_CLAIM, f->pf_bus,
 	    f->pf_dev, f->pf_func);
 	return (strcmp(who, "memory") == 0 ||
 	    (strncmp(who, "pci ", 4) == 0 &&
